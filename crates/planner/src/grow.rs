@@ -1,0 +1,93 @@
+//! More members: pods that wait behind their guard, then membership without a vote.
+//!
+//! The pod comes first and its name is published before etcd is told: the leader dials a new
+//! member at once, and a name that does not resolve yet stays unresolvable for as long as DNS
+//! caches that (`docs/architecture.md`, Joining).
+
+use std::collections::BTreeSet;
+
+use crate::steady::Reasoned;
+use crate::view::View;
+use crate::{NodeState, Pod, PodState, Role, Step};
+
+/// How many pods are made ready ahead of their turn, so that scheduling and pulling an image is
+/// not waited for again and again. Each one more would be made anew when the membership changes.
+const PREPARED: usize = 2;
+
+/// Adds the next waiting pod to the membership, or prepares another pod.
+pub(crate) fn step(view: &View<'_>) -> Option<Reasoned> {
+    if view.count() >= view.desired.size || view.all().any(|member| member.number.is_none()) {
+        return None;
+    }
+    let waiting = waiting(view);
+    add(view, &waiting).or_else(|| prepare(view, waiting))
+}
+
+fn add(view: &View<'_>, waiting: &BTreeSet<u32>) -> Option<Reasoned> {
+    let learners = view.learners().count();
+    // A member that has not started reads the membership when it does: it must not change before.
+    if learners >= view.members.learner_limit || view.all().any(|member| !member.started) {
+        return None;
+    }
+    let number = *waiting.first()?;
+    view.observed.pods.get(&number).filter(|pod| is_ready(pod))?;
+    let why = format!("adding {} as a learner", view.desired.cluster.member(number));
+    Some((Step::AddLearner { number }, why))
+}
+
+fn is_ready(pod: &Pod) -> bool {
+    pod.published && pod.state == PodState::Gated
+}
+
+fn prepare(view: &View<'_>, waiting: BTreeSet<u32>) -> Option<Reasoned> {
+    if waiting.len() >= PREPARED || view.count() + waiting.len() >= view.desired.size {
+        return None;
+    }
+    let number = view.observed.next_number();
+    let mut initial = view.numbers();
+    initial.extend(waiting);
+    initial.insert(number);
+    let why = format!("creating pod {}", view.desired.cluster.member(number));
+    Some((Step::CreateJoiner { number, initial }, why))
+}
+
+/// The pods that wait for their turn, each made for the membership that it will find: the one
+/// there is, and those before it. Any other pod that is no member has no future.
+pub(crate) fn waiting(view: &View<'_>) -> BTreeSet<u32> {
+    let mut expected = view.numbers();
+    let wanted = view.desired.size.saturating_sub(expected.len());
+    let members = expected.clone();
+    let mut waiting = BTreeSet::new();
+    for (number, pod) in &view.observed.pods {
+        if members.contains(number) || waiting.len() >= wanted || !can_join(pod) {
+            continue;
+        }
+        let Role::Joiner(initial) = &pod.role else { continue };
+        let mut with_it = expected.clone();
+        with_it.insert(*number);
+        if *initial == with_it {
+            expected = with_it;
+            waiting.insert(*number);
+        }
+    }
+    waiting
+}
+
+/// It has not started etcd yet and nothing says that it never will.
+fn can_join(pod: &Pod) -> bool {
+    let node = matches!(pod.node, NodeState::Ready | NodeState::Unknown);
+    let waits = matches!(pod.state, PodState::Pending(_) | PodState::Gated);
+    node && waits && !pod.terminating && !pod.marked
+}
+
+/// What the next waiting pod is waiting for.
+pub(crate) fn waits(view: &View<'_>) -> Option<String> {
+    let number = *waiting(view).first()?;
+    let name = view.desired.cluster.member(number);
+    let pod = view.observed.pods.get(&number)?;
+    Some(match &pod.state {
+        PodState::Pending(why) => format!("waiting for pod {name}: {why}"),
+        _ if !pod.published => format!("waiting until the name of {name} is published"),
+        _ => format!("{name} joins when its turn comes"),
+    })
+}

@@ -1,0 +1,67 @@
+//! What an etcd cluster needs next, decided purely.
+//!
+//! [`plan`] is a total, synchronous function of what is wanted, what was seen and the time. It has
+//! no client, no clock and no randomness, so the property tests and the model in `tests/` check
+//! the very function that the operator runs. It keeps the safety rules of `docs/architecture.md`:
+//! a plan holds at most one step, a membership change is planned only from a linearizable
+//! membership, and nothing that may be the last copy of data is deleted.
+//!
+//! Members are known here by their number alone: `<cluster>-0007` is `7`. Names, URLs and pod
+//! identities are made from it by whoever acts.
+
+mod bootstrap;
+mod desired;
+mod grow;
+mod lost;
+pub mod name;
+mod observed;
+mod plan;
+mod replace;
+mod shrink;
+mod steady;
+pub mod version;
+mod view;
+
+pub use desired::Desired;
+pub use observed::{
+    LastSeen, Member, Members, Membership, NodeState, Observed, Pod, PodState, Record, Role,
+};
+pub use plan::{Phase, Plan, Recheck, Step};
+
+use jiff::Timestamp;
+
+/// Decides the next step for one cluster, or why it waits.
+///
+/// Never fails: an unclear or contradictory observation leads to waiting, never to a change.
+pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
+    if desired.paused {
+        return Plan::wait(
+            Phase::Paused,
+            Recheck::AtRest,
+            "paused: nothing is changed until spec.paused is false",
+        );
+    }
+    if !observed.has_served() {
+        return bootstrap::plan(desired, observed, now);
+    }
+    match &observed.membership {
+        Membership::Known(members) => steady::plan(desired, observed, members, now),
+        Membership::Unknown => lost::plan(desired, observed),
+    }
+}
+
+/// How many of `voters` members must agree.
+pub fn quorum(voters: usize) -> usize {
+    voters / 2 + 1
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quorum;
+
+    #[test]
+    fn quorum_is_a_majority() {
+        let got: Vec<usize> = (1..=7).map(quorum).collect();
+        assert_eq!(got, [1, 2, 2, 3, 3, 4, 4]);
+    }
+}

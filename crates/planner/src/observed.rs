@@ -1,0 +1,167 @@
+//! What was seen of a cluster: the record in its status, its pods, its etcd membership.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+/// Everything that a decision may depend on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Observed {
+    /// What earlier reconciles wrote down.
+    pub record: Record,
+    /// The pods that this cluster owns, by member number, those being deleted included.
+    pub pods: BTreeMap<u32, Pod>,
+    /// What etcd says of itself.
+    pub membership: Membership,
+}
+
+impl Observed {
+    /// Whether the cluster may hold data. Once true it stays true: the record says it, and a
+    /// marked pod says it too should the status have been lost.
+    pub fn has_served(&self) -> bool {
+        self.record.served || self.pods.values().any(|pod| pod.marked)
+    }
+
+    /// The lowest member number that was never used, from everything that could have used one.
+    pub fn next_number(&self) -> u32 {
+        let members = match &self.membership {
+            Membership::Known(members) => members.numbers(),
+            Membership::Unknown => BTreeSet::new(),
+        };
+        let used = self.pods.keys().chain(self.record.members.keys()).chain(&members).max();
+        used.map_or(0, |highest| highest + 1).max(self.record.next_number)
+    }
+}
+
+/// What the cluster's status remembers.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Record {
+    /// The lowest member number that was never handed out.
+    pub next_number: u32,
+    /// The cluster has answered once, so it may hold data.
+    pub served: bool,
+    /// The etcd cluster ID seen when it first served.
+    pub cluster_id: Option<u64>,
+    /// The last size that was reached with every member healthy; 0 before the first time.
+    pub reached_size: usize,
+    /// The members at the last linearizable read.
+    pub members: BTreeMap<u32, LastSeen>,
+}
+
+/// A member as the status remembers it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastSeen {
+    /// It had a vote.
+    pub voter: bool,
+    /// The state, now, of the node that its pod was on.
+    pub node: NodeState,
+}
+
+/// The state of a node that a pod runs on or ran on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum NodeState {
+    /// Ready, or the pod is not bound to a node yet.
+    Ready,
+    /// Not Ready since then: what ran there may still be running.
+    Away(Timestamp),
+    /// The node object is gone or bears the out-of-service taint: nothing runs there any more.
+    Gone,
+    /// Nodes cannot be read (the operator has rights in one namespace only).
+    Unknown,
+}
+
+/// A member's pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// How its etcd was told to start.
+    pub role: Role,
+    /// It is being deleted.
+    pub terminating: bool,
+    /// It bears the mark that its member has held data, which its guard obeys.
+    pub marked: bool,
+    /// Its name is in the headless service's addresses, so that DNS answers for it.
+    pub published: bool,
+    /// The node that it is bound to.
+    pub node: NodeState,
+    /// How far it came.
+    pub state: PodState,
+}
+
+/// How a pod's etcd was told to start. It cannot change: a pod's arguments are immutable.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Role {
+    /// The first member of a new cluster.
+    Seed,
+    /// Joins the members with these numbers, its own among them. etcd refuses to start when the
+    /// membership is another one by then.
+    Joiner(BTreeSet<u32>),
+}
+
+/// How far a pod came.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum PodState {
+    /// Not scheduled, pulling, or starting; with the reason Kubernetes gives.
+    Pending(String),
+    /// Its guard runs, so etcd has not started.
+    Gated,
+    /// Its guard found that the data it once had is gone, and refused.
+    DataLost,
+    /// etcd runs.
+    Running {
+        /// The readiness probe passes.
+        ready: bool,
+        /// How often the container was started again.
+        restarts: u32,
+        /// When the container started.
+        since: Timestamp,
+    },
+    /// A container fails again and again; not ready since then.
+    CrashLooping(Timestamp),
+    /// The pod ended for good (evicted, for example) at that time.
+    Failed(Timestamp),
+}
+
+/// What etcd says of its membership.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Membership {
+    /// No member gave a linearizable answer.
+    Unknown,
+    /// A linearizable answer.
+    Known(Members),
+}
+
+/// A linearizable member list, with what each member says of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Members {
+    /// The etcd cluster ID.
+    pub cluster_id: u64,
+    /// The leader's member ID.
+    pub leader: Option<u64>,
+    /// How many learners this cluster admits side by side: 1, or 2 when every member is 3.6 or
+    /// later (3.5 has a constant 1, and members check the limit when they apply the change).
+    pub learner_limit: usize,
+    /// Voters and learners.
+    pub members: Vec<Member>,
+}
+
+impl Members {
+    /// The numbers of the members that this operator made.
+    pub fn numbers(&self) -> BTreeSet<u32> {
+        self.members.iter().filter_map(|member| member.number).collect()
+    }
+}
+
+/// An etcd member.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Member {
+    /// The etcd member ID.
+    pub id: u64,
+    /// Its number, from its peer URL; none for a member that somebody else added.
+    pub number: Option<u32>,
+    /// It has published its name, so it has started once.
+    pub started: bool,
+    /// It has no vote.
+    pub learner: bool,
+    /// It answers and follows the cluster's leader.
+    pub healthy: bool,
+}
