@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::doubt::is_ours;
 use crate::{
     Desired, Members, Membership, NodeState, Observed, Phase, Plan, Pod, PodState, Recheck, Role,
     Step,
@@ -15,39 +16,66 @@ use crate::{
 /// starts on an empty directory answers within a second.
 const WEDGED_AFTER: SignedDuration = SignedDuration::from_secs(15);
 
+/// A pod that failed before its member held data is made anew after this long, so that a node that
+/// refuses every pod does not use up a number a second.
+pub(crate) const FAILED_FOR: SignedDuration = SignedDuration::from_secs(10);
+
 pub(crate) fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
-    let name = |number| desired.cluster.member(number);
-    if let Membership::Known(members) = &observed.membership {
+    if let Membership::Known(members) = &observed.membership
+        && is_ours(observed, members)
+    {
         return serves(desired, observed, members);
     }
     let mut alive = observed.pods.iter().filter(|(_, pod)| !pod.terminating);
-    let Some((&number, pod)) = alive.next() else {
-        let number = observed.next_number();
-        let why = format!("creating the first member {}", name(number));
-        return Plan::act(Phase::Creating, Step::CreateSeed { number }, why);
-    };
-    let useless = alive.next().map(|(&other, _)| (other, "there is an earlier first member"));
-    let hopeless = hopeless(desired, pod, now).map(|why| (number, why));
-    if let Some((number, why)) = useless.or(hopeless) {
-        let why = format!("deleting pod {}, which never held data: {why}", name(number));
-        return Plan::act(Phase::Creating, Step::DeletePod { number }, why);
+    let Some((&number, pod)) = alive.next() else { return create(desired, observed) };
+    if let Some((&other, _)) = alive.next() {
+        return delete(desired, other, "there is an earlier first member");
     }
-    let state = match &pod.state {
-        PodState::Pending(why) => format!("its pod is pending: {why}"),
-        PodState::CrashLooping(_) => "it crash-loops; see its log".to_owned(),
-        _ => "it starts".to_owned(),
-    };
-    let wait = format!("waiting for the first member {}: {state}", name(number));
-    Plan::wait(Phase::Creating, Recheck::Soon, wait)
+    match hopeless(desired, pod, now) {
+        Some(why) => delete(desired, number, why),
+        None => wait(desired, number, pod),
+    }
 }
 
-/// It answers. Its pod is marked before anything is recorded, and the client service exists only
-/// after that: no client can have written to a member whose guard does not know of it.
+fn create(desired: &Desired, observed: &Observed) -> Plan {
+    let Some(number) = observed.next_number() else {
+        let message = "no member number is left; create the cluster under another name";
+        return Plan::wait(Phase::Failed, Recheck::AtRest, message);
+    };
+    let why = format!("creating the first member {}", desired.cluster.member(number));
+    Plan::act(Phase::Creating, Step::CreateSeed { number }, why)
+}
+
+fn delete(desired: &Desired, number: u32, why: &str) -> Plan {
+    let name = desired.cluster.member(number);
+    let why = format!("deleting pod {name}, which never held data: {why}");
+    Plan::act(Phase::Creating, Step::DeletePod { number }, why)
+}
+
+fn wait(desired: &Desired, number: u32, pod: &Pod) -> Plan {
+    let state = match &pod.state {
+        _ if matches!(pod.node, NodeState::Away(_)) => "its node is not ready".to_owned(),
+        PodState::Pending(why) => format!("its pod is pending: {why}"),
+        PodState::CrashLooping(_) => "it crash-loops; see its log".to_owned(),
+        PodState::Failed(_) => "its pod failed and is made anew".to_owned(),
+        PodState::Running { ready: true, .. } => "it is ready but does not answer yet".to_owned(),
+        _ => "it starts".to_owned(),
+    };
+    let message =
+        format!("waiting for the first member {}: {state}", desired.cluster.member(number));
+    Plan::wait(Phase::Creating, Recheck::Soon, message)
+}
+
+/// It answers. Any other pod goes first, since it may be a first member too: two of them would be
+/// two clusters. Then its pod is marked before anything is recorded, and the client service exists
+/// only after that: no client can have written to a member whose guard does not know of it.
 fn serves(desired: &Desired, observed: &Observed, members: &Members) -> Plan {
     let numbers = members.numbers();
-    let unmarked =
-        observed.pods.iter().find(|(number, pod)| numbers.contains(number) && !pod.marked);
-    if let Some((&number, _)) = unmarked {
+    let mut alive = observed.pods.iter().filter(|(_, pod)| !pod.terminating);
+    if let Some((&other, _)) = alive.clone().find(|(number, _)| !numbers.contains(number)) {
+        return delete(desired, other, "another first member serves");
+    }
+    if let Some((&number, _)) = alive.find(|(_, pod)| !pod.marked) {
         let why = format!("marking that {} holds data", desired.cluster.member(number));
         return Plan::act(Phase::Creating, Step::MarkServed { number }, why);
     }
@@ -63,7 +91,7 @@ fn hopeless(desired: &Desired, pod: &Pod, now: Timestamp) -> Option<&'static str
         (NodeState::Away(since), _) if past(*since, desired.replace_after) => {
             Some("its node is away")
         }
-        (_, PodState::Failed(_)) => Some("it failed"),
+        (_, PodState::Failed(since)) if past(*since, FAILED_FOR) => Some("it failed"),
         (_, PodState::DataLost) => Some("its guard refused it"),
         (_, PodState::CrashLooping(since)) if past(*since, desired.replace_after) => {
             Some("it crash-loops")

@@ -6,9 +6,12 @@
 
 use std::collections::BTreeSet;
 
+use jiff::SignedDuration;
+
+use crate::bootstrap::FAILED_FOR;
 use crate::steady::Reasoned;
 use crate::view::View;
-use crate::{NodeState, Pod, PodState, Role, Step};
+use crate::{NodeState, Pod, PodState, Role, Step, quorum};
 
 /// How many pods are made ready ahead of their turn, so that scheduling and pulling an image is
 /// not waited for again and again. Each one more would be made anew when the membership changes.
@@ -31,8 +34,19 @@ fn add(view: &View<'_>, waiting: &BTreeSet<u32>) -> Option<Reasoned> {
     }
     let number = *waiting.first()?;
     view.observed.pods.get(&number).filter(|pod| is_ready(pod))?;
+    if !admits(view) {
+        return None;
+    }
     let why = format!("adding {} as a learner", view.desired.cluster.member(number));
     Some((Step::AddLearner { number }, why))
+}
+
+/// etcd's own rule, so that it is not asked in vain: the voters that are connected hold the quorum
+/// of a membership that counts the new one as down. (`isConnectedToQuorumAfterAddingNewMemberSince`
+/// of 3.5.35, 3.6.16 and 3.7.3 in `etcdserver/util.go`; older ones want every voter connected.)
+fn admits(view: &View<'_>) -> bool {
+    let voters = view.voters().count();
+    voters == 1 || view.healthy_voters() >= quorum(voters + 1)
 }
 
 fn is_ready(pod: &Pod) -> bool {
@@ -43,7 +57,7 @@ fn prepare(view: &View<'_>, waiting: BTreeSet<u32>) -> Option<Reasoned> {
     if waiting.len() >= PREPARED || view.count() + waiting.len() >= view.desired.size {
         return None;
     }
-    let number = view.observed.next_number();
+    let number = view.observed.next_number()?;
     let mut initial = view.numbers();
     initial.extend(waiting);
     initial.insert(number);
@@ -55,11 +69,11 @@ fn prepare(view: &View<'_>, waiting: BTreeSet<u32>) -> Option<Reasoned> {
 /// there is, and those before it. Any other pod that is no member has no future.
 pub(crate) fn waiting(view: &View<'_>) -> BTreeSet<u32> {
     let mut expected = view.numbers();
-    let wanted = view.desired.size.saturating_sub(expected.len());
+    let wanted = view.desired.size.saturating_sub(view.count());
     let members = expected.clone();
     let mut waiting = BTreeSet::new();
     for (number, pod) in &view.observed.pods {
-        if members.contains(number) || waiting.len() >= wanted || !can_join(pod) {
+        if members.contains(number) || waiting.len() >= wanted || !can_join(view, pod) {
             continue;
         }
         let Role::Joiner(initial) = &pod.role else { continue };
@@ -73,10 +87,17 @@ pub(crate) fn waiting(view: &View<'_>) -> BTreeSet<u32> {
     waiting
 }
 
-/// It has not started etcd yet and nothing says that it never will.
-fn can_join(pod: &Pod) -> bool {
+/// It has not started etcd yet and nothing says that it never will. One that fails is kept for a
+/// while: what fails for a reason that stays would otherwise be made anew without end.
+fn can_join(view: &View<'_>, pod: &Pod) -> bool {
+    let within = |since, limit: SignedDuration| view.now.duration_since(since) < limit;
+    let waits = match &pod.state {
+        PodState::Pending(_) | PodState::Gated => true,
+        PodState::Failed(since) => within(*since, FAILED_FOR),
+        PodState::CrashLooping(since) => within(*since, view.desired.replace_after),
+        PodState::DataLost | PodState::Running { .. } => false,
+    };
     let node = matches!(pod.node, NodeState::Ready | NodeState::Unknown);
-    let waits = matches!(pod.state, PodState::Pending(_) | PodState::Gated);
     node && waits && !pod.terminating && !pod.marked
 }
 
@@ -87,6 +108,10 @@ pub(crate) fn waits(view: &View<'_>) -> Option<String> {
     let pod = view.observed.pods.get(&number)?;
     Some(match &pod.state {
         PodState::Pending(why) => format!("waiting for pod {name}: {why}"),
+        PodState::Failed(_) => format!("pod {name} failed before it joined and is made anew"),
+        PodState::CrashLooping(_) => {
+            format!("pod {name} crash-loops before it joined; see its log")
+        }
         _ if !pod.published => format!("waiting until the name of {name} is published"),
         _ => format!("{name} joins when its turn comes"),
     })

@@ -11,6 +11,7 @@
 
 mod bootstrap;
 mod desired;
+mod doubt;
 mod grow;
 mod lost;
 pub mod name;
@@ -19,6 +20,7 @@ mod plan;
 mod replace;
 mod shrink;
 mod steady;
+mod verdict;
 pub mod version;
 mod view;
 

@@ -17,7 +17,12 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed) -> Plan {
         voters.iter().partition(|(number, seen)| is_gone(observed, *number, seen));
     let needed = quorum(voters.len());
     let all = voters.len();
-    if !voters.is_empty() && left.len() < needed {
+    if voters.is_empty() {
+        let message = "no member answers, and the status does not say who the voters are; nothing \
+                       is changed until a majority of them does";
+        return Plan::wait(Phase::NoQuorum, Recheck::Later, message);
+    }
+    if left.len() < needed {
         let names = list(desired, gone.iter().map(|(number, _)| *number));
         let message = format!(
             "quorum is lost: {} of {all} voters are gone with their data ({names}); nothing is \
@@ -28,8 +33,8 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed) -> Plan {
     }
     let waits: Vec<String> = left
         .iter()
-        .map(|(number, seen)| {
-            format!("{} ({})", desired.cluster.member(*number), state(observed, *number, seen))
+        .map(|(number, _)| {
+            format!("{} ({})", desired.cluster.member(*number), state(observed, *number))
         })
         .collect();
     let message = format!(
@@ -48,7 +53,7 @@ fn is_gone(observed: &Observed, number: u32, seen: &LastSeen) -> bool {
     }
 }
 
-fn state(observed: &Observed, number: u32, seen: &LastSeen) -> String {
+fn state(observed: &Observed, number: u32) -> String {
     let Some(pod) = observed.pods.get(&number) else {
         return "its node is not ready, its pod may still run there".into();
     };
@@ -59,10 +64,8 @@ fn state(observed: &Observed, number: u32, seen: &LastSeen) -> String {
         (_, PodState::Gated) => "starting".into(),
         (_, PodState::CrashLooping(_)) => "crash-looping; see its log".into(),
         (_, PodState::Failed(_)) => "its pod failed".into(),
-        (_, PodState::Running { .. } | PodState::DataLost) if seen.voter => {
-            "does not answer".into()
-        }
-        (_, PodState::Running { .. } | PodState::DataLost) => "no vote".into(),
+        (_, PodState::DataLost) => "its data is gone".into(),
+        (_, PodState::Running { .. }) => "does not answer".into(),
     }
 }
 

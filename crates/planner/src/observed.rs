@@ -19,17 +19,20 @@ impl Observed {
     /// Whether the cluster may hold data. Once true it stays true: the record says it, and a
     /// marked pod says it too should the status have been lost.
     pub fn has_served(&self) -> bool {
-        self.record.served || self.pods.values().any(|pod| pod.marked)
+        let recorded = self.record.served || self.record.cluster_id.is_some();
+        recorded || self.pods.values().any(|pod| pod.marked)
     }
 
-    /// The lowest member number that was never used, from everything that could have used one.
-    pub fn next_number(&self) -> u32 {
+    /// The lowest member number that was never used, from everything that could have used one;
+    /// none when there is no higher one, which only a member that somebody else added can cause.
+    pub fn next_number(&self) -> Option<u32> {
         let members = match &self.membership {
             Membership::Known(members) => members.numbers(),
             Membership::Unknown => BTreeSet::new(),
         };
         let used = self.pods.keys().chain(self.record.members.keys()).chain(&members).max();
-        used.map_or(0, |highest| highest + 1).max(self.record.next_number)
+        let after = used.map_or(Some(0), |highest| highest.checked_add(1))?;
+        Some(after.max(self.record.next_number))
     }
 }
 

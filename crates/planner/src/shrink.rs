@@ -1,18 +1,25 @@
 //! Fewer members than there are: who goes.
 
+use std::cmp::Reverse;
+
 use crate::Member;
 use crate::steady::Reasoned;
-use crate::view::{Verdict, View};
+use crate::verdict::Verdict;
+use crate::view::View;
 
-/// Removes one member while there are more than wanted.
+/// Removes one member while there are more of ours than wanted.
 pub(crate) fn step(view: &View<'_>) -> Option<Reasoned> {
-    let member = candidate(view).filter(|member| view.can_do_without(member))?;
-    view.remove(member, &format!("{} members are wanted", view.desired.size))
+    let why = format!("{} members are wanted", view.desired.size);
+    // One that the others cannot do without must not keep another from going.
+    candidates(view)
+        .into_iter()
+        .filter(|member| view.can_do_without(member))
+        .find_map(|member| view.remove(member, &why))
 }
 
 /// Why nobody is removed although there are too many members.
 pub(crate) fn wait(view: &View<'_>) -> Option<String> {
-    let member = candidate(view).filter(|member| !view.can_do_without(member))?;
+    let member = *candidates(view).first()?;
     Some(format!(
         "{} is removed to reach {} members as soon as the others hold a healthy quorum",
         view.name(member),
@@ -20,21 +27,34 @@ pub(crate) fn wait(view: &View<'_>) -> Option<String> {
     ))
 }
 
-/// Who goes next: who does not come back, else a learner that is not well, else a voter that is
-/// not healthy, else a learner, else the follower of the highest number. Never a healthy leader:
-/// there is a follower to spare whenever there are too many.
-fn candidate<'a>(view: &View<'a>) -> Option<&'a Member> {
-    if view.count() <= view.desired.size {
-        return None;
+/// Who may go, whoever is missed least first. Empty while there are not too many of ours: one
+/// that somebody else added is no reason to remove one that we did.
+fn candidates<'a>(view: &View<'a>) -> Vec<&'a Member> {
+    if !is_too_many(view) {
+        return Vec::new();
     }
-    let ours = || view.all().filter(|member| member.number.is_some());
-    ours()
-        .find(|member| matches!(view.verdict(member), Verdict::Replace(_)))
-        .or_else(|| ours().find(|member| member.learner && !view.is_healthy(member)))
-        .or_else(|| ours().find(|member| !view.is_healthy(member)))
-        .or_else(|| ours().filter(|member| member.learner).max_by_key(|member| member.number))
-        .or_else(|| {
-            let follows = |member: &&Member| Some(member.id) != view.members.leader;
-            ours().filter(follows).max_by_key(|member| member.number)
-        })
+    let mut ranked: Vec<_> =
+        view.own().filter_map(|member| Some((rank(view, member)?, member))).collect();
+    ranked.sort_by_key(|(rank, member)| (*rank, view.is_healthy(member), Reverse(member.number)));
+    ranked.into_iter().map(|(_, member)| member).collect()
+}
+
+/// There are more members of ours than wanted.
+pub(crate) fn is_too_many(view: &View<'_>) -> bool {
+    view.own().count() > view.desired.size
+}
+
+/// Who does not come back goes first, then a learner that is not well, a voter that is not
+/// healthy, one that is about to be replaced, a learner, and last a follower. Never a healthy
+/// leader: there is a follower to spare whenever there are too many.
+fn rank(view: &View<'_>, member: &Member) -> Option<u8> {
+    let is_healthy = view.is_healthy(member);
+    match view.verdict(member) {
+        Verdict::Replace(_) => Some(0),
+        _ if member.learner && !is_healthy => Some(1),
+        _ if !is_healthy => Some(2),
+        Verdict::Ailing { .. } => Some(3),
+        _ if member.learner => Some(4),
+        _ => (Some(member.id) != view.members.leader).then_some(5),
+    }
 }

@@ -1,15 +1,18 @@
 //! A cluster that serves: the order in which its needs are met.
 //!
-//! Promotion comes first because it only adds safety; then pods that belong to nobody go, so that
-//! a removed member is gone before the next one is; then members that are too many, then those
-//! that do not come back, and last new ones join. Each concern looks at the same [`View`] and may
-//! give one step.
+//! First it is written down what must never be forgotten. Then pods that belong to nobody go, so
+//! that a removed member is gone before the next one is; then members that are too many, then
+//! those that do not come back. Then learners get their vote: after the removals, because etcd
+//! refuses a learner that is not in sync for as long as it is not, and nothing must wait for that.
+//! Last, new ones join. Each concern looks at the same [`View`] and may give one step.
 
 use jiff::Timestamp;
 
-use crate::view::{Verdict, View};
+use crate::verdict::Verdict;
+use crate::view::View;
 use crate::{
-    Desired, Members, Observed, Phase, Plan, PodState, Recheck, Step, grow, quorum, replace, shrink,
+    Desired, Member, Members, Observed, Phase, Plan, Pod, Recheck, Step, doubt, grow, quorum,
+    replace, shrink,
 };
 
 pub(crate) fn plan(
@@ -18,17 +21,17 @@ pub(crate) fn plan(
     members: &Members,
     now: Timestamp,
 ) -> Plan {
-    let view = View { desired, observed, members, now };
-    if observed.record.cluster_id.is_some_and(|recorded| recorded != members.cluster_id) {
-        return impostor(members);
+    if let Some(wait) = doubt::plan(observed, members) {
+        return wait;
     }
+    let view = View { desired, observed, members, now };
     let phase = phase(&view);
     let step = record_served(&view)
         .or_else(|| mark(&view))
-        .or_else(|| promote(&view))
         .or_else(|| replace::orphan(&view))
         .or_else(|| shrink::step(&view))
         .or_else(|| replace::step(&view))
+        .or_else(|| promote(&view))
         .or_else(|| grow::step(&view));
     match step {
         Some((step, why)) => Plan::act(phase, step, why),
@@ -38,19 +41,6 @@ pub(crate) fn plan(
 
 /// A step and the sentence that explains it.
 pub(crate) type Reasoned = (Step, String);
-
-/// The members that answer are not this cluster's: an address was given to somebody else's pod.
-fn impostor(members: &Members) -> Plan {
-    Plan::wait(
-        Phase::Failed,
-        Recheck::Later,
-        format!(
-            "the members that answer belong to another etcd cluster ({:x}), so nothing is changed; \
-             compare status.clusterId with what runs in these pods",
-            members.cluster_id
-        ),
-    )
-}
 
 /// The status was lost, or a crash came between the mark and the record.
 fn record_served(view: &View<'_>) -> Option<Reasoned> {
@@ -62,12 +52,9 @@ fn record_served(view: &View<'_>) -> Option<Reasoned> {
 
 /// From its start on a member holds data, and its guard must know.
 fn mark(view: &View<'_>) -> Option<Reasoned> {
-    let member = view.all().find(|member| {
-        let unmarked = |pod: &crate::Pod| {
-            !pod.marked && !pod.terminating && matches!(pod.state, PodState::Running { .. })
-        };
-        member.started && view.pod(member).is_some_and(unmarked)
-    })?;
+    let unmarked = |pod: &Pod| !pod.marked && !pod.terminating;
+    let member =
+        view.own().find(|member| member.started && view.pod(member).is_some_and(unmarked))?;
     let why = format!("marking that {} holds data", view.name(member));
     Some((Step::MarkServed { number: member.number? }, why))
 }
@@ -77,7 +64,7 @@ fn promote(view: &View<'_>) -> Option<Reasoned> {
     if voters >= view.desired.size || healthy + 1 < quorum(voters + 1) {
         return None;
     }
-    let ready = |member: &&crate::Member| member.started && view.verdict(member) == Verdict::Fine;
+    let ready = |member: &&Member| member.started && view.verdict(member) == Verdict::Fine;
     let member = view.learners().find(ready)?;
     let why = format!("giving {} its vote once it is in sync", view.name(member));
     Some((Step::Promote { id: member.id, number: member.number? }, why))
@@ -91,7 +78,7 @@ fn phase(view: &View<'_>) -> Phase {
         Phase::Running
     } else if reached == 0 {
         Phase::Creating
-    } else if reached == view.desired.size {
+    } else if reached == view.desired.size && !shrink::is_too_many(view) {
         Phase::Healing
     } else {
         Phase::Scaling
@@ -115,7 +102,7 @@ fn settled(view: &View<'_>, phase: Phase) -> Plan {
     Plan::wait(phase, recheck, waits.join("; "))
 }
 
-fn trouble(view: &View<'_>, member: &crate::Member) -> Option<String> {
+fn trouble(view: &View<'_>, member: &Member) -> Option<String> {
     let name = view.name(member);
     match view.verdict(member) {
         Verdict::Fine => None,

@@ -1,27 +1,13 @@
-//! The membership as decisions look at it: who is fine, who is ailing, who must be replaced, and
-//! whether the rest can do without somebody.
+//! The membership as decisions look at it: who counts, who can be done without, and how somebody
+//! leaves.
 
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
 use crate::steady::Reasoned;
-use crate::{Desired, Member, Members, NodeState, Observed, Pod, PodState, Role, Step, quorum};
-
-/// What is wrong with a member and what follows from it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Nothing.
-    Fine,
-    /// It is not well, but Kubernetes or etcd is on it. Never a reason to replace it.
-    Unwell(String),
-    /// It is replaced at this time unless it is well before.
-    Ailing { why: String, until: Timestamp },
-    /// It does not come back by itself.
-    Replace(String),
-    /// Somebody else added it: it counts, and is left alone.
-    Foreign,
-}
+use crate::verdict::Verdict;
+use crate::{Desired, Member, Members, Observed, Pod, Role, Step, quorum};
 
 /// A linearizable membership beside everything else that was seen.
 #[derive(Clone, Copy)]
@@ -35,6 +21,11 @@ pub(crate) struct View<'a> {
 impl<'a> View<'a> {
     pub(crate) fn all(&self) -> impl Iterator<Item = &'a Member> + use<'a> {
         self.members.members.iter()
+    }
+
+    /// Those that the operator added.
+    pub(crate) fn own(&self) -> impl Iterator<Item = &'a Member> + use<'a> {
+        self.all().filter(|member| member.number.is_some())
     }
 
     pub(crate) fn voters(&self) -> impl Iterator<Item = &'a Member> + use<'a> {
@@ -75,6 +66,11 @@ impl<'a> View<'a> {
         self.voters().filter(|voter| self.is_healthy(voter)).count()
     }
 
+    /// Enough voters are seen to be healthy to go on without the others.
+    pub(crate) fn has_healthy_quorum(&self) -> bool {
+        self.healthy_voters() >= quorum(self.voters().count())
+    }
+
     /// Safety rule 1, for removing this member: the voters that remain hold a healthy quorum of
     /// what they form then. One that is not healthy goes only while the others hold the quorum of
     /// the membership as it is.
@@ -88,64 +84,47 @@ impl<'a> View<'a> {
         voters > 1 && left >= quorum(needed)
     }
 
+    /// Whether this member may go because of what is wrong with it.
+    ///
+    /// A voter that still answers is worth something: it goes only from a full membership, and
+    /// only while those that nothing is wrong with hold the quorum of that. Otherwise kubelets
+    /// that all fall silent for one reason, while etcd runs on, would cost one voter after another
+    /// without a single new one.
+    pub(crate) fn can_replace(&self, member: &Member) -> bool {
+        if member.learner || !self.is_healthy(member) {
+            return self.can_do_without(member);
+        }
+        let voters = self.voters().count();
+        let others = self.voters().filter(|voter| voter.id != member.id);
+        voters >= self.desired.size
+            && others.filter(|voter| self.is_sound(voter)).count() >= quorum(voters)
+    }
+
+    /// It is healthy and nothing says that it will not stay so.
+    fn is_sound(&self, member: &Member) -> bool {
+        let sound = matches!(self.verdict(member), Verdict::Fine | Verdict::Foreign);
+        sound && self.is_healthy(member)
+    }
+
     /// Removes the member; a leader hands over first, so that no write waits for an election.
+    /// While it is not known who leads, no voter goes.
     pub(crate) fn remove(&self, member: &Member, why: &str) -> Option<Reasoned> {
         let name = self.name(member);
-        if Some(member.id) != self.members.leader {
+        let leads = !member.learner && self.members.leader? == member.id;
+        if !leads {
             let step = Step::RemoveMember { id: member.id, number: member.number? };
             return Some((step, format!("removing {name}: {why}")));
         }
-        let heir = self.voters().find(|voter| voter.id != member.id && self.is_healthy(voter))?;
-        let step = Step::MoveLeader { to: heir.id, number: heir.number? };
+        let (heir, number) = self.heir(member)?;
+        let step = Step::MoveLeader { to: heir.id, number };
         Some((step, format!("moving leadership from {name} to {}: {why}", self.name(heir))))
     }
 
-    pub(crate) fn verdict(&self, member: &Member) -> Verdict {
-        let Some(number) = member.number else { return Verdict::Foreign };
-        let Some(pod) = self.pod(member) else { return self.without_pod(number) };
-        if let Some(verdict) = self.of_node(&pod.node, "its node") {
-            return verdict;
-        }
-        if !member.started && !self.fits(pod) {
-            return Verdict::Replace("its pod was made for another membership".into());
-        }
-        self.of_pod(member, pod)
-    }
-
-    /// The pod is gone. Its data went with it, unless its node could still be running it.
-    fn without_pod(&self, number: u32) -> Verdict {
-        let node = self.observed.record.members.get(&number).map(|seen| &seen.node);
-        node.and_then(|node| self.of_node(node, "its pod is gone, but the node that ran it"))
-            .filter(|verdict| !matches!(verdict, Verdict::Replace(_)))
-            .unwrap_or_else(|| Verdict::Replace("its pod and its data are gone".into()))
-    }
-
-    fn of_node(&self, node: &NodeState, whose: &str) -> Option<Verdict> {
-        match node {
-            NodeState::Ready | NodeState::Unknown => None,
-            NodeState::Gone => Some(Verdict::Replace("its node is gone".into())),
-            NodeState::Away(since) => Some(self.overdue(*since, format!("{whose} is not ready"))),
-        }
-    }
-
-    fn of_pod(&self, member: &Member, pod: &Pod) -> Verdict {
-        match &pod.state {
-            _ if pod.terminating => Verdict::Unwell("its pod is being deleted".into()),
-            PodState::DataLost => Verdict::Replace("its data is gone".into()),
-            PodState::Failed(since) => self.overdue(*since, "its pod failed".into()),
-            PodState::CrashLooping(since) => self.overdue(*since, "it crash-loops".into()),
-            PodState::Pending(why) => Verdict::Unwell(format!("its pod is pending: {why}")),
-            PodState::Gated => Verdict::Unwell("its pod is starting".into()),
-            PodState::Running { .. } if member.healthy => Verdict::Fine,
-            PodState::Running { .. } => Verdict::Unwell("it does not answer as it should".into()),
-        }
-    }
-
-    /// Ailing until [`Desired::replace_after`] has passed, then to be replaced.
-    fn overdue(&self, since: Timestamp, why: String) -> Verdict {
-        // A time that does not exist is never reached.
-        let until = since.checked_add(self.desired.replace_after).unwrap_or(Timestamp::MAX);
-        if self.now >= until { Verdict::Replace(why) } else { Verdict::Ailing { why, until } }
+    /// A healthy voter of ours to lead instead, if possible one that nothing is wrong with.
+    fn heir(&self, leader: &Member) -> Option<(&'a Member, u32)> {
+        let able = self.voters().filter(|voter| voter.id != leader.id && self.is_healthy(voter));
+        able.filter_map(|voter| Some((voter, voter.number?)))
+            .min_by_key(|(voter, number)| (!self.is_sound(voter), *number))
     }
 
     /// Whether a joiner's etcd would start into the membership as it is.

@@ -1,0 +1,42 @@
+//! Version `v1beta1` of the API group `etcd.coreos.com`.
+//!
+//! [`ClusterSpec`] keeps every field of the 2017 operator under its name and with its meaning, so
+//! manifests of that time apply unchanged; the other fields are additions. Field documentation is
+//! what `kubectl explain` prints, so it speaks to the person who writes a manifest.
+
+#![allow(clippy::doc_markdown, reason = "kubectl explain prints the documentation as it is")]
+
+mod backup;
+mod cluster;
+mod pod;
+mod recovery;
+mod restore;
+#[cfg(feature = "crd")]
+pub(crate) mod rules;
+mod self_hosted;
+mod status;
+mod storage;
+mod tls;
+
+#[cfg(feature = "crd")]
+pub use cluster::Cluster;
+pub use {
+    backup::{BackupPolicy, PvSource, S3Source, StorageType},
+    cluster::ClusterSpec,
+    pod::PodPolicy,
+    recovery::{QuorumLossPolicy, RecoveryPolicy},
+    restore::RestorePolicy,
+    self_hosted::SelfHostedPolicy,
+    status::{ClusterStatus, Health, MemberStatus, MembersStatus, Phase, Role},
+    storage::{StoragePolicy, TemplateMetadata, VolumeClaimTemplate},
+    tls::{MemberSecrets, StaticTls, TlsPolicy},
+};
+
+/// API group.
+pub const GROUP: &str = "etcd.coreos.com";
+
+/// Version within [`GROUP`].
+pub const VERSION: &str = "v1beta1";
+
+/// Kind of the cluster resource.
+pub const CLUSTER_KIND: &str = "Cluster";

@@ -1,0 +1,25 @@
+//! A cluster with authentication on.
+
+use etcd::Error;
+
+use crate::support::{cluster::Cluster, programs::Version};
+
+crate::on_each_version!(with_authentication_on_calls_without_a_user_are_refused);
+
+async fn with_authentication_on_calls_without_a_user_are_refused(version: Version) {
+    let cluster = Cluster::start(version, 1).await;
+    let client = cluster.client(0).await;
+    let member = client.status().await.unwrap().member_id;
+    let url = cluster.members[0].place.client_url.clone();
+    let mut raw = etcd_client::Client::connect([url], None).await.unwrap();
+    raw.user_add("root", "secret", None).await.unwrap();
+    raw.user_grant_role("root", "root").await.unwrap();
+    raw.auth_enable().await.unwrap();
+
+    let refused = || Error::AuthRequired("user name is empty".into());
+    assert_eq!(client.put(b"a", b"b").await, Err(refused()));
+    assert_eq!(client.remove(member).await, Err(refused()));
+    assert_eq!(client.add_learner("http://127.0.0.1:1").await, Err(refused()));
+    assert_eq!(client.status().await, Err(refused()));
+    assert_eq!(client.member_list().await, Err(refused()));
+}

@@ -1,0 +1,79 @@
+//! No quorum answers: nothing is done, and the sentence says whether it may come back.
+
+use planner::{NodeState, Phase, PodState};
+
+use crate::builder::{Cluster, cluster, long_ago};
+
+fn sentence(cluster: &Cluster) -> (Phase, String) {
+    (cluster.phase(), cluster.waits())
+}
+
+#[test]
+fn silence_is_not_loss() {
+    for silent in [
+        cluster(3).no_quorum(),
+        cluster(3)
+            .node_is(5, NodeState::Away(long_ago()))
+            .node_is(6, NodeState::Away(long_ago()))
+            .no_quorum(),
+        cluster(3).pod_is(5, PodState::CrashLooping(long_ago())).terminating(6).no_quorum(),
+        cluster(3).pod_is(5, PodState::Failed(long_ago())).pod_is(6, PodState::Gated).no_quorum(),
+    ] {
+        let (phase, message) = sentence(&silent);
+        assert_eq!(phase, Phase::NoQuorum, "{message}");
+        assert!(message.contains("2 of 3 voters are needed"), "{message}");
+    }
+}
+
+#[test]
+fn one_lost_voter_of_three_is_not_a_lost_quorum() {
+    let (phase, message) = sentence(&cluster(3).without_pod(6).no_quorum());
+    assert_eq!(phase, Phase::NoQuorum);
+    assert!(!message.contains("orders-0006"), "{message}");
+}
+
+#[test]
+fn a_pod_that_vanished_from_a_silent_node_is_not_lost() {
+    let vanished = cluster(3)
+        .node_is(5, NodeState::Away(long_ago()))
+        .node_is(6, NodeState::Away(long_ago()))
+        .without_pod(5)
+        .without_pod(6)
+        .no_quorum();
+    let (phase, message) = sentence(&vanished);
+    assert_eq!(phase, Phase::NoQuorum);
+    assert!(message.contains("its pod may still run there"), "{message}");
+}
+
+#[test]
+fn a_majority_gone_with_its_data_is_a_lost_quorum() {
+    for lost in [
+        cluster(3).without_pod(5).without_pod(6).no_quorum(),
+        cluster(3).pod_is(5, PodState::DataLost).node_is(6, NodeState::Gone).no_quorum(),
+        cluster(1).without_pod(4).no_quorum(),
+        cluster(2).without_pod(5).no_quorum(),
+        cluster(4).without_pod(5).without_pod(6).no_quorum(),
+    ] {
+        let (phase, message) = sentence(&lost);
+        assert_eq!(phase, Phase::QuorumLost, "{message}");
+        assert!(message.contains("nothing is deleted or started empty"), "{message}");
+    }
+}
+
+#[test]
+fn learners_do_not_count_as_voters() {
+    let lost = cluster(3).without_pod(5).without_pod(6).no_quorum().edit_record(|record| {
+        for number in [5, 6] {
+            record.members.get_mut(&number).unwrap().voter = false;
+        }
+    });
+    assert_eq!(lost.phase(), Phase::NoQuorum);
+}
+
+#[test]
+fn a_status_that_names_no_voter_is_said_so() {
+    let forgotten = cluster(3).no_quorum().edit_record(|record| record.members.clear());
+    let (phase, message) = sentence(&forgotten);
+    assert_eq!(phase, Phase::NoQuorum);
+    assert!(message.contains("does not say who the voters are"), "{message}");
+}

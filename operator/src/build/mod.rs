@@ -1,0 +1,54 @@
+//! The objects of a cluster, built purely from what was validated.
+
+mod budget;
+mod pod;
+mod service;
+
+use api::labels;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
+use kube::Resource;
+use std::collections::BTreeMap;
+
+pub use budget::disruption_budget;
+pub use pod::{Start, member_pod};
+pub use service::{client_service, headless_service};
+
+use crate::validate::Validated;
+
+/// The container that runs etcd.
+pub const ETCD_CONTAINER: &str = "etcd";
+/// The init container that decides whether etcd may start.
+pub const GUARD_CONTAINER: &str = "guard";
+
+/// Metadata of an object that the cluster owns.
+fn metadata(cluster: &Validated, name: String) -> ObjectMeta {
+    ObjectMeta {
+        name: Some(name),
+        namespace: Some(cluster.name.namespace.clone()),
+        labels: Some(labels::of_cluster(&cluster.name.name, &cluster.uid)),
+        owner_references: Some(vec![owner(cluster)]),
+        ..ObjectMeta::default()
+    }
+}
+
+/// The reference by which Kubernetes deletes the object together with its cluster. It does not
+/// block the deletion of the cluster's object: that would take rights on finalizers.
+fn owner(cluster: &Validated) -> OwnerReference {
+    OwnerReference {
+        api_version: api::v1beta1::Cluster::api_version(&()).into_owned(),
+        kind: api::v1beta1::Cluster::kind(&()).into_owned(),
+        name: cluster.name.name.clone(),
+        uid: cluster.uid.clone(),
+        controller: Some(true),
+        block_owner_deletion: None,
+    }
+}
+
+/// Selects the members of this cluster and of no other, not even an earlier one of its name.
+fn selector(cluster: &Validated) -> BTreeMap<String, String> {
+    labels::member_selector(&cluster.name.name, &cluster.uid)
+}
+
+fn label_selector(cluster: &Validated) -> LabelSelector {
+    LabelSelector { match_labels: Some(selector(cluster)), match_expressions: None }
+}

@@ -1,0 +1,36 @@
+//! Every call to the Kubernetes API goes through [`within`]: it ends in time, and its errors are
+//! translated once.
+
+use std::future::Future;
+use std::time::Duration;
+
+use crate::error::Error;
+
+/// Longer than the API server needs under load, and short enough that a reconcile ends.
+const LIMIT: Duration = Duration::from_secs(10);
+
+/// Runs one call with a limit on its time.
+pub async fn within<T>(
+    what: &'static str,
+    call: impl Future<Output = Result<T, kube::Error>>,
+) -> Result<T, Error> {
+    match tokio::time::timeout(LIMIT, call).await {
+        Ok(answer) => answer.map_err(|error| translate(what, error)),
+        Err(_) => Err(Error::Timeout { what, limit: LIMIT }),
+    }
+}
+
+fn translate(what: &'static str, error: kube::Error) -> Error {
+    match &error {
+        kube::Error::Api(status) if status.is_conflict() || status.is_already_exists() => {
+            Error::Conflict { what }
+        }
+        _ => Error::Kubernetes { what, source: Box::new(error) },
+    }
+}
+
+/// Whether the API answered that there is no such object.
+pub fn is_not_found(error: &Error) -> bool {
+    let Error::Kubernetes { source, .. } = error else { return false };
+    matches!(source.as_ref(), kube::Error::Api(status) if status.is_not_found())
+}

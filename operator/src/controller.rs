@@ -1,0 +1,199 @@
+//! The reconcile of one cluster: observe, validate, plan, act, report.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use kube::runtime::controller::Action;
+use kube::runtime::events::Recorder;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Client, Resource, ResourceExt};
+use planner::{Membership, Phase, Plan, Recheck};
+
+use crate::act::{Actor, Outcome};
+use crate::caches::{Caches, GuardedCluster};
+use crate::call::within;
+use crate::error::Error;
+use crate::metrics::{Metrics, StepOutcome};
+use crate::observe::{Freshness, Sight, look};
+use crate::pace::Pace;
+use crate::validate::{Unmet, Validated, validate};
+use crate::{clock, objects, report, status};
+
+/// What every reconcile is done with.
+pub struct Context {
+    /// The Kubernetes API.
+    pub client: Client,
+    /// What the watches have seen.
+    pub caches: Caches,
+    /// Image of the guard.
+    pub init_image: String,
+    /// Writes Events.
+    pub recorder: Recorder,
+    /// Counts.
+    pub metrics: Metrics,
+    /// When to look again.
+    pub pace: Pace,
+}
+
+/// A cluster, what shall happen to it, and why it may not.
+struct Decided {
+    sight: Sight,
+    cluster: Validated,
+    plan: Plan,
+}
+
+/// Looks at one cluster and brings it one step nearer to its spec.
+pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Result<Action, Error> {
+    let started = Instant::now();
+    if let Err(invalid) = &guarded.0 {
+        tracing::warn!(cluster = guarded.name_any(), error = %invalid.error, "malformed Cluster");
+        return Ok(Action::await_change());
+    }
+    let key = ObjectRef::from_obj(guarded.as_ref());
+    let result = Box::pin(one_step(&key, &ctx)).await;
+    ctx.metrics.reconciled(started.elapsed());
+    result
+}
+
+/// What became of the step of this reconcile; none when there was none.
+type Attempt = Result<Option<Outcome>, Error>;
+
+async fn one_step(key: &ObjectRef<GuardedCluster>, ctx: &Context) -> Result<Action, Error> {
+    let Some(decided) = decide(key, ctx, Freshness::Cached).await? else {
+        ctx.metrics.forget(key.namespace.as_deref().unwrap_or_default(), &key.name);
+        return Ok(Action::await_change());
+    };
+    let surroundings = surroundings(&decided, ctx).await;
+    let (mut decided, attempt) = match surroundings {
+        // A cluster that may hold data is healed whatever is wrong around it.
+        Err(error) if !decided.sight.observed.has_served() => (decided, Err(error)),
+        surroundings => {
+            let (decided, attempt) = Box::pin(step(decided, key, ctx)).await?;
+            (decided, surroundings.and(attempt))
+        }
+    };
+    report(&mut decided, &attempt, ctx).await?;
+    let acted = attempt? == Some(Outcome::Done);
+    Ok(Action::requeue(ctx.pace.next(&decided.cluster.uid, decided.plan.recheck, acted)))
+}
+
+async fn decide(
+    key: &ObjectRef<GuardedCluster>,
+    ctx: &Context,
+    freshness: Freshness,
+) -> Result<Option<Decided>, Error> {
+    let Some(sight) = look(&ctx.client, &ctx.caches, key, freshness).await? else {
+        return Ok(None);
+    };
+    let cluster = validate(&sight.cluster);
+    let plan = match cluster.blocked() {
+        Some(unmet) if !sight.observed.has_served() && !cluster.desired.paused => blocked(unmet),
+        _ => planner::plan(&cluster.desired, &sight.observed, clock::now()),
+    };
+    Ok(Some(Decided { sight, cluster, plan }))
+}
+
+fn blocked(unmet: &Unmet) -> Plan {
+    Plan {
+        phase: Phase::Failed,
+        message: unmet.message.clone(),
+        step: None,
+        recheck: Recheck::AtRest,
+    }
+}
+
+/// Services and disruption budget; untouched while paused or blocked.
+async fn surroundings(decided: &Decided, ctx: &Context) -> Result<(), Error> {
+    if matches!(decided.plan.phase, Phase::Paused | Phase::Failed) {
+        return Ok(());
+    }
+    let served = decided.sight.observed.record.served;
+    objects::ensure(&ctx.client, &ctx.caches, &decided.cluster, served).await
+}
+
+/// Takes the planned step, if it is still right on a fresh look.
+async fn step(
+    decided: Decided,
+    key: &ObjectRef<GuardedCluster>,
+    ctx: &Context,
+) -> Result<(Decided, Attempt), Error> {
+    if decided.plan.step.is_none() {
+        return Ok((decided, Ok(None)));
+    }
+    // A cluster that is gone by now has nothing to report either; the next reconcile sees it.
+    let Some(mut decided) = decide(key, ctx, Freshness::Fresh).await? else {
+        return Ok((decided, Ok(None)));
+    };
+    let Some(step) = decided.plan.step.clone() else { return Ok((decided, Ok(None))) };
+    let mut actor = Actor {
+        client: &ctx.client,
+        init_image: &ctx.init_image,
+        cluster: &decided.cluster,
+        sight: &mut decided.sight,
+    };
+    let attempt = actor.act(&step).await;
+    let (outcome, detail) = match &attempt {
+        Ok(Outcome::Done) => (StepOutcome::Done, String::new()),
+        Ok(Outcome::NotYet(why)) => (StepOutcome::NotYet, why.clone()),
+        Err(error) => (StepOutcome::Failed, error.sentence()),
+    };
+    ctx.metrics.step(report::step_name(&step), outcome);
+    tracing::info!(cluster = %key, step = ?step, outcome = ?outcome, detail, "{}", decided.plan.message);
+    Ok((decided, attempt.map(Some)))
+}
+
+/// Writes status and Events, if anything changed.
+async fn report(decided: &mut Decided, attempt: &Attempt, ctx: &Context) -> Result<(), Error> {
+    let message = match attempt {
+        Ok(Some(Outcome::NotYet(why))) => format!("{}: {why}", decided.plan.message),
+        Err(error) => format!("{}: {}", decided.plan.message, error.sentence()),
+        Ok(_) => decided.plan.message.clone(),
+    };
+    let Decided { sight, cluster, plan } = decided;
+    count(sight, ctx);
+    let after = report::status(cluster, sight, plan, &message, clock::now());
+    let before = sight.cluster.status.clone().unwrap_or_default();
+    let done = attempt.as_ref().ok().and_then(Option::as_ref);
+    let happenings = report::happenings(&before, &after, plan, done);
+    if after != before {
+        sight.cluster = status::write(&ctx.client, &sight.cluster, after).await?;
+    }
+    let reference = sight.cluster.object_ref(&());
+    for happening in happenings {
+        let event = happening.event();
+        let publish = ctx.recorder.publish(&event, &reference);
+        // An Event is a courtesy: losing one must not stop the healing that it tells of.
+        if let Err(error) = within("writing an event", publish).await {
+            tracing::warn!(error = error.sentence(), reason = happening.reason, "lost an event");
+        }
+    }
+    Ok(())
+}
+
+fn count(sight: &Sight, ctx: &Context) {
+    let (namespace, name) = (&sight.name.namespace, &sight.name.name);
+    if let Membership::Known(members) = &sight.observed.membership {
+        let healthy = members.members.iter().filter(|member| member.healthy && !member.learner);
+        ctx.metrics.members(namespace, name, members.members.len(), healthy.count());
+    } else {
+        ctx.metrics.members(namespace, name, sight.observed.record.members.len(), 0);
+    }
+    let clusters = ctx.caches.clusters.state();
+    let phases = clusters
+        .iter()
+        .filter_map(|cluster| Some(cluster.0.as_ref().ok()?.status.as_ref()?.phase?.as_str()));
+    ctx.metrics.phases(phases);
+}
+
+/// A failed reconcile is tried again; the status says what failed.
+#[allow(clippy::needless_pass_by_value, reason = "the controller hands over these")]
+pub fn on_error(cluster: Arc<GuardedCluster>, error: &Error, ctx: Arc<Context>) -> Action {
+    ctx.metrics.failed(error.reason());
+    let key = ObjectRef::from_obj(cluster.as_ref());
+    if matches!(error, Error::Conflict { .. }) {
+        tracing::debug!(cluster = %key, error = error.sentence(), "looking again");
+    } else {
+        tracing::warn!(cluster = %key, error = error.sentence(), "reconcile failed");
+    }
+    Action::requeue(error.retry_after().mul_f64(1.0 + fastrand::f64() / 5.0))
+}

@@ -1,0 +1,136 @@
+//! The operator's own metrics, served at `/metrics`.
+
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
+use prometheus_client::registry::{Registry, Unit};
+
+/// Everything that the controller counts.
+#[derive(Clone)]
+pub struct Metrics {
+    reconcile_duration: Histogram,
+    reconcile_errors: Family<Reason, Counter>,
+    steps: Family<StepLabels, Counter>,
+    clusters: Family<PhaseLabel, Gauge>,
+    members: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
+    healthy_members: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
+    leader: Gauge,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct StepLabels {
+    step: &'static str,
+    outcome: StepOutcome,
+}
+
+/// What became of a step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, EncodeLabelValue)]
+pub enum StepOutcome {
+    /// It is done.
+    Done,
+    /// etcd said: not yet.
+    NotYet,
+    /// It failed.
+    Failed,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct PhaseLabel {
+    phase: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ClusterLabels {
+    namespace: String,
+    name: String,
+}
+
+impl Metrics {
+    /// Makes the metrics and registers them; the registry's prefix is `etcd_operator`.
+    pub fn register(registry: &mut Registry) -> Self {
+        let metrics = Self {
+            // 5 ms to 10 s: from a look at a cluster at rest to one whose members all hang.
+            reconcile_duration: Histogram::new(exponential_buckets(0.005, 2.0, 12)),
+            reconcile_errors: Family::default(),
+            steps: Family::default(),
+            clusters: Family::default(),
+            members: Family::default(),
+            healthy_members: Family::default(),
+            leader: Gauge::default(),
+        };
+        registry.register_with_unit(
+            "reconcile_duration",
+            "Time of one look at a cluster, with the step taken",
+            Unit::Seconds,
+            metrics.reconcile_duration.clone(),
+        );
+        registry.register(
+            "reconcile_errors",
+            "Reconciles that failed",
+            metrics.reconcile_errors.clone(),
+        );
+        registry.register("steps", "Changes made to clusters", metrics.steps.clone());
+        registry.register("clusters", "Clusters by phase", metrics.clusters.clone());
+        registry.register("cluster_members", "Members that etcd lists", metrics.members.clone());
+        registry.register(
+            "cluster_healthy_members",
+            "Members that serve clients",
+            metrics.healthy_members.clone(),
+        );
+        registry.register("leader", "1 while this replica holds the lease", metrics.leader.clone());
+        metrics
+    }
+
+    /// One look at a cluster took this long.
+    pub fn reconciled(&self, duration: Duration) {
+        self.reconcile_duration.observe(duration.as_secs_f64());
+    }
+
+    /// A reconcile failed.
+    pub fn failed(&self, reason: &'static str) {
+        self.reconcile_errors.get_or_create(&Reason { reason }).inc();
+    }
+
+    /// A step was attempted.
+    pub fn step(&self, step: &'static str, outcome: StepOutcome) {
+        self.steps.get_or_create(&StepLabels { step, outcome }).inc();
+    }
+
+    /// Whether this replica works.
+    pub fn leads(&self, leads: bool) {
+        self.leader.set(i64::from(leads));
+    }
+
+    /// How one cluster stands.
+    pub fn members(&self, namespace: &str, name: &str, members: usize, healthy: usize) {
+        let labels = ClusterLabels { namespace: namespace.into(), name: name.into() };
+        let count = |number: usize| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
+        self.members.get_or_create(&labels).set(count(members));
+        self.healthy_members.get_or_create(&labels).set(count(healthy));
+    }
+
+    /// A cluster is gone: its series end.
+    pub fn forget(&self, namespace: &str, name: &str) {
+        let labels = ClusterLabels { namespace: namespace.into(), name: name.into() };
+        self.members.remove(&labels);
+        self.healthy_members.remove(&labels);
+    }
+
+    /// How many clusters are in each phase.
+    pub fn phases(&self, phases: impl Iterator<Item = &'static str>) {
+        self.clusters.clear();
+        for phase in phases {
+            self.clusters.get_or_create(&PhaseLabel { phase }).inc();
+        }
+    }
+}

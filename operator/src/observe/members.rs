@@ -1,0 +1,163 @@
+//! What etcd says: each member of itself, and one of them, linearizably, of the membership.
+//!
+//! Members are dialled by pod IP: looking up a name before it is published makes DNS remember that
+//! it does not exist.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use etcd::{ClusterId, Endpoint, MemberClient, MemberList, MemberStatus, Timeouts};
+use futures::future::join_all;
+use k8s_openapi::api::core::v1::Pod;
+use planner::name::ClusterName;
+use planner::version::Version;
+use planner::{Members, Membership};
+
+use crate::build::{ETCD_CONTAINER, GUARD_CONTAINER};
+
+/// How many members are asked for the list before the membership counts as unknown.
+const READERS: usize = 3;
+
+/// What one member says of itself.
+pub struct Answer {
+    /// The connection to it, if there is one.
+    pub client: Option<MemberClient>,
+    /// Its status.
+    pub status: Result<MemberStatus, etcd::Error>,
+}
+
+/// What etcd says.
+pub struct EtcdView {
+    /// By member number: the pods that were asked.
+    pub answers: BTreeMap<u32, Answer>,
+    /// The linearizable member list and the connection that gave it.
+    pub list: Option<(MemberList, MemberClient)>,
+}
+
+impl EtcdView {
+    /// Asks the members behind these pods. Ends within ten seconds whatever they do. Members of
+    /// the etcd cluster `known` are preferred: an IP may belong to somebody else by now.
+    pub async fn ask(
+        pods: &BTreeMap<u32, Arc<Pod>>,
+        name: &ClusterName,
+        known: Option<ClusterId>,
+    ) -> Self {
+        let asked = pods.iter().filter_map(|(&number, pod)| Some((number, address(pod)?)));
+        let answers = asked.map(|(number, ip)| async move {
+            (number, Box::pin(ask_one(&ip, &name.host(number))).await)
+        });
+        let answers: BTreeMap<u32, Answer> = join_all(answers).await.into_iter().collect();
+        let list = read_list(&answers, known).await;
+        Self { answers, list }
+    }
+
+    /// The leader's member ID, as the member sees it that gave the list.
+    pub fn leader(&self) -> Option<u64> {
+        let (list, _) = self.list.as_ref()?;
+        let statuses = self.answers.values().filter_map(|answer| answer.status.as_ref().ok());
+        let reader = statuses.into_iter().find(|status| status.member_id == list.answered_by)?;
+        Some(reader.leader?.0)
+    }
+
+    /// The same in the form that decisions are made on.
+    pub fn membership(&self, name: &ClusterName) -> Membership {
+        let Some((list, _)) = &self.list else { return Membership::Unknown };
+        let leader = self.leader();
+        let read = |member: &etcd::Member| self.member(member, name, list, leader);
+        let members: Vec<planner::Member> = list.members.iter().map(read).collect();
+        Membership::Known(Members {
+            cluster_id: list.cluster_id.0,
+            leader,
+            learner_limit: self.learner_limit(&members),
+            members,
+        })
+    }
+
+    fn member(
+        &self,
+        member: &etcd::Member,
+        name: &ClusterName,
+        list: &MemberList,
+        leader: Option<u64>,
+    ) -> planner::Member {
+        let number = member.peer_urls.first().and_then(|url| name.number_of_peer_url(url));
+        let answer = number.and_then(|number| self.answers.get(&number));
+        let status = answer.and_then(|answer| answer.status.as_ref().ok());
+        let healthy = status.is_some_and(|status| {
+            status.member_id == member.id
+                && status.cluster_id == list.cluster_id
+                && status.leader.map(|id| id.0) == leader
+                && leader.is_some()
+        });
+        let started = !member.name.is_empty();
+        planner::Member { id: member.id.0, number, started, learner: member.is_learner, healthy }
+    }
+
+    /// Two learners side by side only when every member says that it is 3.6 or later.
+    fn learner_limit(&self, members: &[planner::Member]) -> usize {
+        let admits = |member: &planner::Member| {
+            let answer = member.number.and_then(|number| self.answers.get(&number));
+            let version =
+                answer.and_then(|answer| answer.status.as_ref().ok()?.version.parse().ok());
+            !member.started || version.is_some_and(|version: Version| version.admits_two_learners())
+        };
+        if members.iter().all(admits) { 2 } else { 1 }
+    }
+}
+
+async fn ask_one(ip: &str, host: &str) -> Answer {
+    let endpoint = Endpoint {
+        url: format!("http://{}", host_port(ip, api::ports::CLIENT)),
+        server_name: Some(host.to_owned()),
+    };
+    match MemberClient::connect(&endpoint, &Timeouts::default()).await {
+        Ok(client) => Answer { status: client.status().await, client: Some(client) },
+        Err(error) => Answer { client: None, status: Err(error) },
+    }
+}
+
+/// An address with its port as URLs want it: IPv6 in brackets.
+pub fn host_port(ip: &str, port: u16) -> String {
+    if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
+}
+
+/// Reads the member list from a voter that sees a leader, from the leader itself if it answers.
+async fn read_list(
+    answers: &BTreeMap<u32, Answer>,
+    known: Option<ClusterId>,
+) -> Option<(MemberList, MemberClient)> {
+    let mut readers: Vec<(&MemberClient, &MemberStatus)> = answers
+        .values()
+        .filter_map(|answer| Some((answer.client.as_ref()?, answer.status.as_ref().ok()?)))
+        .filter(|(_, status)| !status.is_learner && status.leader.is_some())
+        .collect();
+    readers.sort_by_key(|(_, status)| {
+        let stranger = known.is_some_and(|known| status.cluster_id != known);
+        (stranger, status.leader != Some(status.member_id), status.member_id.0)
+    });
+    for (client, _) in readers.into_iter().take(READERS) {
+        match client.member_list().await {
+            Ok(list) => return Some((list, client.clone())),
+            Err(error) => tracing::debug!(%error, "no linearizable member list"),
+        }
+    }
+    None
+}
+
+/// The IP of a pod whose etcd may be running. The kubelet reports a container's start up to a
+/// second late, so only a guard that is known to be at work says that there is nothing to ask.
+fn address(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let ip = status.pod_ip.clone().filter(|ip| !ip.is_empty())?;
+    let joins = kube::ResourceExt::annotations(pod).get(api::annotations::ROLE)
+        != Some(&api::annotations::ROLE_SEED.to_owned());
+    let guard = status.init_container_statuses.iter().flatten().find(|c| c.name == GUARD_CONTAINER);
+    let gated =
+        guard.is_some_and(|guard| guard.state.as_ref().is_some_and(|s| s.running.is_some()));
+    let ended = matches!(status.phase.as_deref(), Some("Failed" | "Succeeded"));
+    let started = status.container_statuses.iter().flatten().any(|container| {
+        let running = container.state.as_ref().is_some_and(|state| state.running.is_some());
+        container.name == ETCD_CONTAINER && running
+    });
+    (!ended && (started || !(joins && gated))).then_some(ip)
+}

@@ -1,0 +1,173 @@
+//! What there is: the cluster's object, its pods, the nodes under them, and what etcd says.
+//!
+//! [`look`] takes the Kubernetes part from the caches or, when something is about to be changed,
+//! from the API server itself ([`Freshness`]). etcd is always asked.
+
+mod members;
+mod nodes;
+mod pods;
+mod record;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::labels;
+use api::v1beta1::Cluster;
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::ListParams;
+use kube::runtime::reflector::ObjectRef;
+use kube::{Api, Client, ResourceExt};
+use planner::name::ClusterName;
+use planner::{NodeState, Observed};
+
+pub use members::{EtcdView, host_port};
+pub use nodes::{Nodes, state as node_state};
+
+use crate::caches::{Caches, GuardedCluster};
+use crate::call::{is_not_found, within};
+use crate::error::Error;
+
+/// Where the cluster's object and pods are read from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// The caches, which may lag: enough to see whether anything is to be done.
+    Cached,
+    /// The API server: what is done is decided on this.
+    Fresh,
+}
+
+/// One look at one cluster.
+pub struct Sight {
+    /// Its object.
+    pub cluster: Arc<Cluster>,
+    /// Its name in the form that member names are made of.
+    pub name: ClusterName,
+    /// The pods that it owns, by member number.
+    pub pods: BTreeMap<u32, Arc<Pod>>,
+    /// What etcd said.
+    pub etcd: EtcdView,
+    /// The same in the form that decisions are made on.
+    pub observed: Observed,
+}
+
+/// Looks at one cluster; `None` when it is gone or about to be.
+pub async fn look(
+    client: &Client,
+    caches: &Caches,
+    key: &ObjectRef<GuardedCluster>,
+    freshness: Freshness,
+) -> Result<Option<Sight>, Error> {
+    let Some(cluster) = cluster(client, caches, key, freshness).await? else { return Ok(None) };
+    let name = ClusterName {
+        namespace: cluster.namespace().unwrap_or_default(),
+        name: cluster.name_any(),
+    };
+    let pods = owned_pods(client, caches, &cluster, &name, freshness).await?;
+    let nodes = nodes(client, caches, &cluster, &pods, freshness).await?;
+    let etcd = EtcdView::ask(&pods, &name, record::cluster_id(&cluster)).await;
+    let observed = observed(caches, &cluster, &name, &pods, &nodes, &etcd);
+    Ok(Some(Sight { cluster, name, pods, etcd, observed }))
+}
+
+async fn cluster(
+    client: &Client,
+    caches: &Caches,
+    key: &ObjectRef<GuardedCluster>,
+    freshness: Freshness,
+) -> Result<Option<Arc<Cluster>>, Error> {
+    let cluster = match freshness {
+        Freshness::Cached => {
+            caches.clusters.get(key).and_then(|guarded| guarded.0.clone().ok()).map(Arc::new)
+        }
+        Freshness::Fresh => {
+            let api: Api<Cluster> =
+                Api::namespaced(client.clone(), key.namespace.as_deref().unwrap_or_default());
+            match within("reading the cluster", api.get(&key.name)).await {
+                Ok(cluster) => Some(Arc::new(cluster)),
+                Err(error) if is_not_found(&error) => None,
+                Err(error) => return Err(error),
+            }
+        }
+    };
+    Ok(cluster.filter(|cluster| cluster.metadata.deletion_timestamp.is_none()))
+}
+
+async fn owned_pods(
+    client: &Client,
+    caches: &Caches,
+    cluster: &Cluster,
+    name: &ClusterName,
+    freshness: Freshness,
+) -> Result<BTreeMap<u32, Arc<Pod>>, Error> {
+    let uid = cluster.uid().unwrap_or_default();
+    let candidates = match freshness {
+        Freshness::Cached => caches
+            .pods
+            .state_filter(|pod| pod.namespace().as_deref() == Some(name.namespace.as_str())),
+        Freshness::Fresh => {
+            let api: Api<Pod> = Api::namespaced(client.clone(), &name.namespace);
+            let ours = ListParams::default().labels(&format!(
+                "{}={},{}={}",
+                labels::APP,
+                labels::APP_ETCD,
+                labels::CLUSTER,
+                name.name
+            ));
+            let pods = within("listing the pods", api.list(&ours)).await?;
+            pods.items.into_iter().map(Arc::new).collect()
+        }
+    };
+    let numbered = |pod: Arc<Pod>| name.number(&pod.name_any()).map(|number| (number, pod));
+    Ok(candidates
+        .into_iter()
+        .filter(|pod| is_owned(&pod.metadata, &uid))
+        .filter_map(numbered)
+        .collect())
+}
+
+/// Whether an object belongs to the cluster with this UID. Name and labels alone say nothing: a
+/// cluster of the same name may have been there before.
+pub fn is_owned(
+    meta: &k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta,
+    uid: &str,
+) -> bool {
+    meta.owner_references.iter().flatten().any(|owner| owner.uid == uid)
+}
+
+/// The nodes as the caches know them. Before something is done, a node that the cache does not
+/// know is asked for: a new node is not a lost one.
+async fn nodes(
+    client: &Client,
+    caches: &Caches,
+    cluster: &Cluster,
+    pods: &BTreeMap<u32, Arc<Pod>>,
+    freshness: Freshness,
+) -> Result<Nodes, Error> {
+    let mut nodes = Nodes::cached(caches);
+    if freshness == Freshness::Fresh {
+        let of_pods = pods.values().filter_map(|pod| pod.spec.as_ref()?.node_name.clone());
+        let of_record = record::nodes(cluster);
+        nodes.confirm(client, of_pods.chain(of_record)).await?;
+    }
+    Ok(nodes)
+}
+
+fn observed(
+    caches: &Caches,
+    cluster: &Cluster,
+    name: &ClusterName,
+    pods: &BTreeMap<u32, Arc<Pod>>,
+    nodes: &Nodes,
+    etcd: &EtcdView,
+) -> Observed {
+    let published = pods::published(caches, name);
+    let read = |(&number, pod): (&u32, &Arc<Pod>)| {
+        let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
+        let node = node.map_or(NodeState::Ready, |node| nodes.state(node));
+        let is_published = published.contains(&pod.name_any());
+        (number, pods::read(pod, name, node, is_published))
+    };
+    let pods = pods.iter().map(read).collect();
+    let record = record::read(cluster, name, nodes);
+    Observed { record, pods, membership: etcd.membership(name) }
+}

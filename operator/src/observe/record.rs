@@ -1,0 +1,39 @@
+//! What the status remembers.
+
+use api::v1beta1::{Cluster, ClusterStatus, Role};
+use etcd::ClusterId;
+use planner::name::ClusterName;
+use planner::{LastSeen, Record};
+
+use super::Nodes;
+
+/// Reads the status back. A number that cannot be one counts as none: the pods and etcd's member
+/// list still say which numbers are used.
+pub fn read(cluster: &Cluster, name: &ClusterName, nodes: &Nodes) -> Record {
+    let empty = ClusterStatus::default();
+    let status = cluster.status.as_ref().unwrap_or(&empty);
+    let members = status.member_statuses.iter().filter_map(|row| {
+        let node = row.node.as_deref().map_or(planner::NodeState::Ready, |node| nodes.state(node));
+        let voter = matches!(row.role, Role::Leader | Role::Follower);
+        Some((name.number(&row.name)?, LastSeen { voter, node }))
+    });
+    Record {
+        next_number: u32::try_from(status.next_member).unwrap_or_default(),
+        served: status.served,
+        cluster_id: cluster_id(cluster).map(|id| id.0),
+        reached_size: usize::try_from(status.reached_size).unwrap_or_default(),
+        members: members.collect(),
+    }
+}
+
+/// The etcd cluster ID that was seen when the cluster first served.
+pub fn cluster_id(cluster: &Cluster) -> Option<ClusterId> {
+    let id = cluster.status.as_ref()?.cluster_id.as_deref()?;
+    u64::from_str_radix(id, 16).ok().map(ClusterId)
+}
+
+/// The nodes that the status remembers.
+pub fn nodes(cluster: &Cluster) -> impl Iterator<Item = String> {
+    let rows = cluster.status.iter().flat_map(|status| &status.member_statuses);
+    rows.filter_map(|row| row.node.clone())
+}

@@ -1,0 +1,217 @@
+//! The process: probes, election, then the controller until it shall stop.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use api::v1beta1::Cluster;
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Node, Pod};
+use k8s_openapi::api::discovery::v1::EndpointSlice;
+use kube::api::ListParams;
+use kube::runtime::Controller;
+use kube::runtime::events::{Recorder, Reporter};
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Client, ResourceExt};
+use planner::NodeState;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use crate::caches::{Caches, GuardedCluster, Triggers};
+use crate::config::Config;
+use crate::controller::{Context, on_error, reconcile};
+use crate::http::{self, Readiness};
+use crate::lease::Election;
+use crate::metrics::Metrics;
+use crate::observe::node_state;
+use crate::pace::Pace;
+
+/// Reconciles under way get this long to end after a signal.
+const DRAIN: Duration = Duration::from_secs(2);
+/// How long the CRD is asked for before the next try.
+const CRD_PAUSE: Duration = Duration::from_secs(2);
+
+/// Runs until a signal (then `Ok`) or until something fails that a restart may mend.
+pub async fn run(config: Config) -> anyhow::Result<()> {
+    let mut registry = telemetry::Metrics::new("etcd_operator", env!("CARGO_PKG_VERSION"));
+    let metrics = Metrics::register(registry.registry());
+    let ready = Readiness::default();
+    let server = http::serve(config.listen, ready.clone(), Arc::new(registry));
+    let stop = stop_on_signal()?;
+    tokio::select! {
+        ended = server => ended,
+        worked = Box::pin(work(&config, metrics, &ready, &stop)) => worked,
+    }
+}
+
+/// A token that SIGTERM and SIGINT cancel.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM cannot be handled")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT cannot be handled")?;
+    let stop = CancellationToken::new();
+    let guard = stop.clone().drop_guard();
+    // Ends with the process; should it die, the guard stops everything.
+    drop(tokio::spawn(async move {
+        let _guard = guard;
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+    }));
+    Ok(stop)
+}
+
+/// Stands for election and works while elected.
+async fn work(
+    config: &Config,
+    metrics: Metrics,
+    ready: &Readiness,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let prepare = async {
+        let client = client().await?;
+        crd_is_there(&client, config.namespace.as_deref()).await;
+        let election = Election::enter(&client, config).await?;
+        anyhow::Ok((client, election))
+    };
+    let Some(prepared) = stop.run_until_cancelled(prepare).await else { return Ok(()) };
+    let (client, mut election) = prepared?;
+    ready.set(true);
+    tracing::info!(replica = config.pod_name, "waiting for the lease");
+    let outcome = match stop.run_until_cancelled(election.won()).await {
+        None => Ok(()),
+        Some(Err(error)) => Err(error),
+        Some(Ok(())) => {
+            tracing::info!(replica = config.pod_name, "holding the lease");
+            metrics.leads(true);
+            lead(client, config, metrics, ready, &mut election, stop).await
+        }
+    };
+    election.leave().await;
+    outcome
+}
+
+/// Runs the controller until the lease is lost or the process shall stop.
+async fn lead(
+    client: Client,
+    config: &Config,
+    metrics: Metrics,
+    ready: &Readiness,
+    election: &mut Election,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let (caches, triggers) = Caches::watch(&client, config.namespace.as_deref());
+    let reporter =
+        Reporter { controller: "etcd-operator".into(), instance: Some(config.pod_name.clone()) };
+    let context = Arc::new(Context {
+        recorder: Recorder::new(client.clone(), reporter),
+        client,
+        caches: caches.clone(),
+        init_image: config.init_image.clone(),
+        metrics,
+        pace: Pace::default(),
+    });
+    ready.set(false);
+    let (end, ended) = tokio::sync::oneshot::channel::<()>();
+    let controller = controller(&caches, triggers)
+        .graceful_shutdown_on(async { drop(ended.await) })
+        .run(reconcile, on_error, context)
+        .for_each(|_| std::future::ready(()));
+    tokio::pin!(controller);
+    let filled = async {
+        caches.ready().await;
+        ready.set(true);
+        std::future::pending::<()>().await;
+    };
+    let outcome = tokio::select! {
+        () = &mut controller => bail!("the controller ended by itself"),
+        () = filled => Ok(()),
+        () = stop.cancelled() => Ok(()),
+        lost = election.lost() => {
+            lost?;
+            // Another replica may be at work already: end at once, finish nothing.
+            bail!("the lease was lost; this replica ends and starts anew");
+        }
+    };
+    drop(end);
+    if tokio::time::timeout(DRAIN, controller).await.is_err() {
+        tracing::warn!("a reconcile did not end in time and is dropped; the next one goes on");
+    }
+    outcome
+}
+
+fn controller(caches: &Caches, triggers: Triggers) -> Controller<GuardedCluster> {
+    let pods = caches.pods.clone();
+    let slices = |slice: EndpointSlice| cluster_of_slice(&slice);
+    let controller = Controller::for_stream(triggers.clusters, caches.clusters.clone())
+        .owns_stream(triggers.pods)
+        .owns_stream(triggers.services)
+        .owns_stream(triggers.budgets)
+        .watches_stream(triggers.slices, slices);
+    match triggers.nodes {
+        Some(nodes) => {
+            let seen = Mutex::new(HashMap::new());
+            controller.watches_stream(nodes, move |node| clusters_on(&node, &pods, &seen))
+        }
+        None => controller,
+    }
+}
+
+/// A slice belongs to the headless service, whose name is the cluster's.
+fn cluster_of_slice(slice: &EndpointSlice) -> Option<ObjectRef<GuardedCluster>> {
+    let cluster = slice.labels().get(api::labels::CLUSTER)?;
+    Some(ObjectRef::new(cluster).within(&slice.namespace()?))
+}
+
+/// The clusters with a pod on a node whose state changed. Nodes report every few seconds, and
+/// most of it is no news.
+fn clusters_on(
+    node: &Node,
+    pods: &Store<Pod>,
+    seen: &Mutex<HashMap<String, NodeState>>,
+) -> Vec<ObjectRef<GuardedCluster>> {
+    let (name, state) = (node.name_any(), node_state(node));
+    let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    if seen.insert(name.clone(), state.clone()).as_ref() == Some(&state) {
+        return Vec::new();
+    }
+    let runs_there = |pod: &Pod| {
+        pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(name.as_str())
+    };
+    let cluster = |pod: Arc<Pod>| {
+        let cluster = pod.labels().get(api::labels::CLUSTER)?.clone();
+        Some(ObjectRef::new(&cluster).within(&pod.namespace()?))
+    };
+    pods.state_filter(runs_there).into_iter().filter_map(cluster).collect()
+}
+
+async fn client() -> anyhow::Result<Client> {
+    let mut config = kube::Config::infer()
+        .await
+        .context("no Kubernetes: neither a service account nor a kubeconfig was found")?;
+    // Retries hidden below us would outlive the time limit of a call and hide what is wrong.
+    config.default_retry = false;
+    config.connect_timeout = Some(Duration::from_secs(5));
+    Client::try_from(config).context("the Kubernetes client cannot be made")
+}
+
+/// Waits until clusters can be listed. Without the CRD there is nothing to do but to say so.
+async fn crd_is_there(client: &Client, namespace: Option<&str>) {
+    let api: Api<Cluster> = match namespace {
+        Some(namespace) => Api::namespaced(client.clone(), namespace),
+        None => Api::all(client.clone()),
+    };
+    loop {
+        let one = ListParams::default().limit(1);
+        match tokio::time::timeout(CRD_PAUSE, api.list(&one)).await {
+            Ok(Ok(_)) => return,
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "clusters cannot be listed; apply deploy/crds and the RBAC");
+            }
+            Err(_) => tracing::warn!("the Kubernetes API does not answer"),
+        }
+        tokio::time::sleep(CRD_PAUSE).await;
+    }
+}

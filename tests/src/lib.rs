@@ -1,0 +1,8 @@
+//! What the scenarios stand on: a real Kubernetes on this machine, its faults, and how progress is shown.
+//!
+//! `localkube` starts and ends the Kubernetes and is what `cargo xtask kube` drives. The scenarios
+//! themselves are in `tests/tests/` and run inside its control namespace.
+
+pub mod command;
+pub mod localkube;
+pub mod progress;

@@ -1,0 +1,140 @@
+//! `cargo xtask images`: the project's programs as static binaries, and the images that hold them.
+//!
+//! What an image holds is written in its Containerfile below `deploy/images/` and nowhere else: buildah
+//! packs by it here, and people with another builder use the same file on the same folder of files,
+//! `target/images/files`.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ::tests::command::{self, command};
+use ::tests::localkube::images::{Archive, Recipe, project_folder};
+use ::tests::localkube::{packages, workspace};
+use ::tests::progress::Progress;
+use anyhow::{Context, Result, ensure};
+
+/// The explicit target keeps the flags for static programs away from proc-macros, which cannot be.
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+const BUILD_LIMIT: Duration = Duration::from_hours(1);
+/// What Debian's ca-certificates installs.
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+/// Nodes pull these images when a cluster is in trouble, so they stay small: bytes of an archive.
+const LARGEST: u64 = 25_000_000;
+
+/// An image of the project: its name is `localhost/NAME:dev`, and the program's name is NAME.
+const IMAGES: [&str; 2] = ["etcd-operator", "etcd-restore-init"];
+
+/// Builds the programs and packs those images whose files changed.
+pub(crate) async fn run() -> Result<()> {
+    let progress = Progress::new();
+    packages::install(packages::COMPILER, &progress).await?;
+    packages::install(packages::KUBERNETES, &progress).await?;
+    build(&progress).await?;
+    lay_out()?;
+    for name in IMAGES {
+        let archive = recipe(name)?.pack(&project_folder(), &progress).await?;
+        report(&archive)?;
+    }
+    Ok(())
+}
+
+async fn build(progress: &Progress) -> Result<()> {
+    let mut cargo = command("cargo");
+    cargo.current_dir(workspace()).env("RUSTFLAGS", "-C target-feature=+crt-static");
+    cargo.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]);
+    cargo.arg(target_dir());
+    for name in IMAGES {
+        cargo.args(["--bin", name]);
+    }
+    let building = command::run(&mut cargo, BUILD_LIMIT);
+    progress.step("compile the static programs", Duration::from_secs(200), building).await?;
+    Ok(())
+}
+
+/// Brings everything that the Containerfiles copy into one folder. A file that is there already is
+/// kept, so that its time of change still says when its content changed.
+fn lay_out() -> Result<()> {
+    std::fs::create_dir_all(files_folder()).context("making the folder for the images' files")?;
+    let programs = target_dir().join(TARGET).join("release");
+    for name in IMAGES {
+        link(&programs.join(name))?;
+    }
+    link(Path::new(CERTIFICATES))
+}
+
+fn link(source: &Path) -> Result<()> {
+    let target = files_folder().join(source.file_name().unwrap_or_default());
+    let same =
+        |path: &Path| std::fs::metadata(path).and_then(|meta| Ok((meta.len(), meta.modified()?)));
+    if same(source).ok().is_some_and(|is| same(&target).is_ok_and(|was| was == is)) {
+        return Ok(());
+    }
+    let copied = std::fs::copy(source, &target);
+    copied.with_context(|| format!("copying {} to {}", source.display(), target.display()))?;
+    Ok(())
+}
+
+/// The files that the Containerfile copies, from the folder of all of them.
+fn recipe(name: &str) -> Result<Recipe> {
+    let containerfile = workspace().join(format!("deploy/images/{name}.Containerfile"));
+    let text = std::fs::read_to_string(&containerfile)
+        .with_context(|| format!("reading {}", containerfile.display()))?;
+    let files = copied(&text).map(|file| (file.to_owned(), files_folder().join(file))).collect();
+    Ok(Recipe { name: format!("localhost/{name}:dev"), containerfile, files })
+}
+
+/// Sources of the lines `COPY [--option] SOURCE TARGET`.
+fn copied(containerfile: &str) -> impl Iterator<Item = &str> {
+    let copies = containerfile.lines().filter_map(|line| line.strip_prefix("COPY "));
+    copies.filter_map(|line| line.split_whitespace().find(|word| !word.starts_with("--")))
+}
+
+fn report(archive: &Archive) -> Result<()> {
+    let size = std::fs::metadata(&archive.path).context("reading the archive")?.len();
+    println!("{}  {:.1} MB  {}", archive.name, megabytes(size), archive.path.display());
+    ensure!(
+        size <= LARGEST,
+        "the image {} is larger than {} MB; look for a new dependency that could be left out",
+        archive.name,
+        megabytes(LARGEST)
+    );
+    Ok(())
+}
+
+/// Precise enough for people.
+fn megabytes(bytes: u64) -> f64 {
+    f64::from(u32::try_from(bytes / 1000).unwrap_or(u32::MAX)) / 1000.0
+}
+
+fn target_dir() -> PathBuf {
+    workspace().join("target/static")
+}
+
+fn files_folder() -> PathBuf {
+    project_folder().join("files")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_image_is_static_non_root_and_knows_the_public_authorities() {
+        for name in IMAGES {
+            let recipe = recipe(name).unwrap();
+            let text = std::fs::read_to_string(&recipe.containerfile).unwrap();
+            assert!(text.contains("\nFROM scratch\n"), "{name}");
+            assert!(text.contains("\nUSER 65532:65532\n"), "{name}");
+            let copies = format!("/usr/local/bin/{name}\n");
+            assert!(text.contains(&copies), "{name}");
+            let files: Vec<&str> = recipe.files.iter().map(|(file, _)| file.as_str()).collect();
+            assert_eq!(files, ["ca-certificates.crt", name]);
+        }
+    }
+
+    #[test]
+    fn options_of_copy_are_not_files() {
+        let text = "FROM scratch\nCOPY --chmod=0755 program /bin/program\nCOPY a /a\n";
+        assert_eq!(copied(text).collect::<Vec<_>>(), ["program", "a"]);
+    }
+}

@@ -1,0 +1,43 @@
+//! `cargo xtask`: what people and CI do with this repository, each command a module of its own.
+
+mod crds;
+mod images;
+mod kube;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Work on the etcd operator: its local Kubernetes, images, tests.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Task {
+    /// A real Kubernetes on this machine, for tests and for looking around
+    #[command(subcommand)]
+    Kube(kube::Command),
+    /// Build the project's programs and pack them into container images
+    Images,
+    /// Write the custom resource definitions below deploy/crds
+    Crds {
+        /// Change nothing; fail if a file is not what would be written
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let result = match Task::parse() {
+        Task::Kube(command) => Box::pin(command.run()).await,
+        Task::Images => Box::pin(images::run()).await.map(done),
+        Task::Crds { check } => crds::run(check).map(done),
+    };
+    result.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::FAILURE
+    })
+}
+
+fn done((): ()) -> ExitCode {
+    ExitCode::SUCCESS
+}
