@@ -187,7 +187,8 @@ mod tests {
 
     #[test]
     fn without_a_version_a_running_cluster_keeps_what_it_runs() {
-        let validated = validate(&cluster(&json!({"size": 3}), &json!({"currentVersion": "3.5.35"})));
+        let validated =
+            validate(&cluster(&json!({"size": 3}), &json!({"currentVersion": "3.5.35"})));
         assert_eq!(validated.version, "3.5.35");
         assert!(validated.unmet.is_empty());
     }

@@ -12,15 +12,30 @@ use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 const WORTH_ANNOUNCING: Duration = Duration::from_secs(5);
 
 /// Where steps are shown.
-#[derive(Debug, Default)]
-pub struct Progress {
-    bars: Option<MultiProgress>,
+#[derive(Debug)]
+pub enum Progress {
+    /// As lines that move, on a terminal.
+    Moving(MultiProgress),
+    /// As lines, anywhere else.
+    Plain,
+    /// Nowhere.
+    Silent,
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 impl Progress {
     /// A moving display if stderr is a terminal, plain lines if not.
     pub fn new() -> Self {
-        Self { bars: std::io::stderr().is_terminal().then(MultiProgress::new) }
+        if std::io::stderr().is_terminal() {
+            Self::Moving(MultiProgress::new())
+        } else {
+            Self::Plain
+        }
     }
 
     /// Does `work` and shows that it is being done, for how long, and how long it usually takes.
@@ -44,17 +59,18 @@ impl Progress {
 
     /// One line for the reader, kept apart from the moving ones.
     pub fn say(&self, line: &str) {
-        match &self.bars {
-            Some(bars) => bars.suspend(|| eprintln!("{line}")),
-            None => eprintln!("{line}"),
+        match self {
+            Self::Moving(bars) => bars.suspend(|| eprintln!("{line}")),
+            Self::Plain => eprintln!("{line}"),
+            Self::Silent => {}
         }
     }
 
     fn begin(&self, name: &str, expected: Duration) -> Option<ProgressBar> {
         let about = format!("{name} (about {})", seconds(expected));
-        let Some(bars) = &self.bars else {
+        let Self::Moving(bars) = self else {
             if expected >= WORTH_ANNOUNCING {
-                eprintln!("        {about} …");
+                self.say(&format!("        {about} …"));
             }
             return None;
         };

@@ -3,6 +3,7 @@
 mod crds;
 mod images;
 mod kube;
+mod test;
 
 use std::process::ExitCode;
 
@@ -17,6 +18,8 @@ enum Task {
     Kube(kube::Command),
     /// Build the project's programs and pack them into container images
     Images,
+    /// Check and test everything, as CI does
+    Test(test::Options),
     /// Write the custom resource definitions below deploy/crds
     Crds {
         /// Change nothing; fail if a file is not what would be written
@@ -30,6 +33,7 @@ async fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Kube(command) => Box::pin(command.run()).await,
         Task::Images => Box::pin(images::run()).await.map(done),
+        Task::Test(options) => Box::pin(test::run(options)).await,
         Task::Crds { check } => crds::run(check).map(done),
     };
     result.unwrap_or_else(|error| {

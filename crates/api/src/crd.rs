@@ -85,3 +85,50 @@ fn children(schema: &mut JSONSchemaProps) -> impl Iterator<Item = &mut JSONSchem
     };
     fields.chain(items).chain(values)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn count(schema: &mut JSONSchemaProps, is_hit: fn(&JSONSchemaProps) -> bool) -> usize {
+        let below: usize = children(schema).map(|child| count(child, is_hit)).sum();
+        below + usize::from(is_hit(schema))
+    }
+
+    fn schema() -> JSONSchemaProps {
+        let version = cluster().spec.versions.remove(0);
+        version.schema.unwrap().open_api_v3_schema.unwrap()
+    }
+
+    #[test]
+    fn every_field_is_reached_and_none_takes_null() {
+        let fields = count(&mut schema(), |_| true);
+        assert!(fields > 200, "only {fields} fields");
+        assert_eq!(count(&mut schema(), |schema| schema.nullable.is_some()), 0);
+    }
+
+    #[test]
+    fn amounts_are_checked_wherever_they_stand() {
+        let is_amount = |schema: &JSONSchemaProps| schema.x_kubernetes_int_or_string == Some(true);
+        let is_checked = |schema: &JSONSchemaProps| {
+            schema.x_kubernetes_int_or_string == Some(true)
+                && schema.x_kubernetes_validations.is_some()
+        };
+        // Requests and limits, of the pod's resources and of the volume's.
+        assert_eq!(count(&mut schema(), is_amount), 4);
+        assert_eq!(count(&mut schema(), is_checked), 4);
+    }
+
+    #[test]
+    fn paragraphs_are_joined_and_lists_stay() {
+        let text = "One\ntwo.\n\nThree\nfour:\n - a\n - b";
+        assert_eq!(join_lines(text), "One two.\n\nThree four:\n - a\n - b");
+    }
+
+    #[test]
+    fn a_version_is_never_defaulted() {
+        let spec = schema().properties.unwrap().remove("spec").unwrap();
+        // A default would be filled into the clusters there are, and upgrade them.
+        assert!(spec.properties.unwrap()["version"].default.is_none());
+    }
+}

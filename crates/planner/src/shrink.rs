@@ -35,7 +35,7 @@ fn candidates<'a>(view: &View<'a>) -> Vec<&'a Member> {
     }
     let mut ranked: Vec<_> =
         view.own().filter_map(|member| Some((rank(view, member)?, member))).collect();
-    ranked.sort_by_key(|(rank, member)| (*rank, view.is_healthy(member), Reverse(member.number)));
+    ranked.sort_by_key(|(rank, member)| (*rank, Reverse(member.number)));
     ranked.into_iter().map(|(_, member)| member).collect()
 }
 
@@ -44,17 +44,18 @@ pub(crate) fn is_too_many(view: &View<'_>) -> bool {
     view.own().count() > view.desired.size
 }
 
-/// Who does not come back goes first, then a learner that is not well, a voter that is not
-/// healthy, one that is about to be replaced, a learner, and last a follower. Never a healthy
-/// leader: there is a follower to spare whenever there are too many.
+/// Who is not healthy goes first, before all if it does not come back; then who answers but is to
+/// be replaced now or soon, then a learner, and last a follower. Never a healthy leader: there is
+/// a follower to spare whenever there are too many.
 fn rank(view: &View<'_>, member: &Member) -> Option<u8> {
     let is_healthy = view.is_healthy(member);
     match view.verdict(member) {
-        Verdict::Replace(_) => Some(0),
-        _ if member.learner && !is_healthy => Some(1),
+        Verdict::Replace(_) if !is_healthy => Some(0),
+        _ if !is_healthy && member.learner => Some(1),
         _ if !is_healthy => Some(2),
-        Verdict::Ailing { .. } => Some(3),
-        _ if member.learner => Some(4),
-        _ => (Some(member.id) != view.members.leader).then_some(5),
+        Verdict::Replace(_) => Some(3),
+        Verdict::Ailing { .. } => Some(4),
+        _ if member.learner => Some(5),
+        _ => (Some(member.id) != view.members.leader).then_some(6),
     }
 }

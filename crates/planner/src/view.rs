@@ -86,18 +86,19 @@ impl<'a> View<'a> {
 
     /// Whether this member may go because of what is wrong with it.
     ///
-    /// A voter that still answers is worth something: it goes only from a full membership, and
-    /// only while those that nothing is wrong with hold the quorum of that. Otherwise kubelets
-    /// that all fall silent for one reason, while etcd runs on, would cost one voter after another
-    /// without a single new one.
+    /// A voter that still answers is worth something: it goes only from a full membership in which
+    /// every other voter is healthy, and only while those that nothing is wrong with hold the
+    /// quorum. Otherwise kubelets that all fall silent for one reason, while etcd runs on, would
+    /// cost one voter after another without a single new one.
     pub(crate) fn can_replace(&self, member: &Member) -> bool {
         if member.learner || !self.is_healthy(member) {
             return self.can_do_without(member);
         }
         let voters = self.voters().count();
-        let others = self.voters().filter(|voter| voter.id != member.id);
+        let sound = |voter: &&Member| voter.id != member.id && self.is_sound(voter);
         voters >= self.desired.size
-            && others.filter(|voter| self.is_sound(voter)).count() >= quorum(voters)
+            && self.healthy_voters() == voters
+            && self.voters().filter(sound).count() >= quorum(voters)
     }
 
     /// It is healthy and nothing says that it will not stay so.
@@ -110,8 +111,11 @@ impl<'a> View<'a> {
     /// While it is not known who leads, no voter goes.
     pub(crate) fn remove(&self, member: &Member, why: &str) -> Option<Reasoned> {
         let name = self.name(member);
-        let leads = !member.learner && self.members.leader? == member.id;
-        if !leads {
+        let leader = self.members.leader;
+        if leader.is_none() && !member.learner {
+            return None;
+        }
+        if leader != Some(member.id) {
             let step = Step::RemoveMember { id: member.id, number: member.number? };
             return Some((step, format!("removing {name}: {why}")));
         }

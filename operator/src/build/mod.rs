@@ -1,8 +1,11 @@
 //! The objects of a cluster, built purely from what was validated.
 
 mod budget;
+mod container;
 mod pod;
 mod service;
+#[cfg(test)]
+mod tests;
 
 use api::labels;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};

@@ -57,6 +57,18 @@ where
     Ok(finished)
 }
 
+/// Makes `link` lead to `target`, at no moment to nothing.
+pub(super) fn point_to(link: &Path, target: &Path) -> Result<(), Error> {
+    if std::fs::read_link(link).is_ok_and(|current| current == target) {
+        return Ok(());
+    }
+    let draft = draft_of(link);
+    // A killed run may have left it.
+    std::fs::remove_file(&draft).ok();
+    std::os::unix::fs::symlink(target, &draft).map_err(Error::file("link", &draft))?;
+    std::fs::rename(&draft, link).map_err(Error::file("rename to", link))
+}
+
 fn draft_of(finished: &Path) -> PathBuf {
     let mut name = finished.file_name().unwrap_or_default().to_owned();
     name.push(".unfinished");
@@ -73,6 +85,16 @@ mod tests {
         assert_ne!(of(["ab", "c"]), of(["a", "bc"]));
         assert_eq!(of(["ab", "c"]).len(), 64);
         assert_eq!(hex(&[0x00, 0x9f, 0xa0]), "009fa0");
+    }
+
+    #[test]
+    fn a_link_follows_the_newest_target() {
+        let base = tempfile::tempdir().unwrap();
+        let link = base.path().join("etcd-3.6");
+        for target in ["one", "two", "two"] {
+            point_to(&link, Path::new(target)).unwrap();
+            assert_eq!(std::fs::read_link(&link).unwrap(), Path::new(target));
+        }
     }
 
     #[tokio::test]

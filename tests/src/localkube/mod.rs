@@ -28,7 +28,7 @@ pub mod status;
 mod teardown;
 mod up;
 
-use std::ffi::OsString;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 pub use error::Error;
@@ -92,7 +92,11 @@ impl LocalKube {
 
     /// A command in the control namespace, with its DNS, KUBECONFIG set and kubectl, etcdctl and
     /// etcdutl on PATH.
-    pub fn inside(&self, program: &OsString, args: &[OsString]) -> std::process::Command {
+    pub fn inside<A: AsRef<OsStr>>(
+        &self,
+        program: impl AsRef<OsStr>,
+        args: impl IntoIterator<Item = A>,
+    ) -> std::process::Command {
         let before = self.state.program_dirs.iter().cloned();
         let path = std::env::var_os("PATH").unwrap_or_default();
         let path = std::env::join_paths(before.chain(std::env::split_paths(&path)));

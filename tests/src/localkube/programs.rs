@@ -2,7 +2,7 @@
 //!
 //! The go.mod files in `tests/programs/` are the only place where versions are written. What is built is
 //! named by version and by the hash of everything that decides it, so a fresh clone on the same
-//! machine finds it again.
+//! machine finds it again; a link without version, such as `etcd-3.6`, leads to the one last asked for.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -92,11 +92,17 @@ const fn etcd(folder: &'static str) -> Source {
 pub async fn build(progress: &Progress) -> Result<Programs, Error> {
     let kubernetes = KUBERNETES.built(progress).await?;
     let coredns = COREDNS.built(progress).await?;
-    let oldest = etcd("etcd-3.5").built(progress).await?;
-    let etcd_tools = etcd("etcd-3.6").built(progress).await?;
-    let newest = etcd("etcd-3.7").built(progress).await?;
+    let [oldest, etcd_tools, newest] = etcd_versions(progress).await?;
     let etcd = vec![oldest, etcd_tools.clone(), newest];
     Ok(Programs { kubernetes, coredns, etcd, etcd_tools })
+}
+
+/// etcd 3.5, 3.6 and 3.7 alone, for tests that need no Kubernetes.
+pub async fn etcd_versions(progress: &Progress) -> Result<[Built; 3], Error> {
+    let oldest = etcd("etcd-3.5").built(progress).await?;
+    let middle = etcd("etcd-3.6").built(progress).await?;
+    let newest = etcd("etcd-3.7").built(progress).await?;
+    Ok([oldest, middle, newest])
 }
 
 impl Source {
@@ -110,6 +116,7 @@ impl Source {
             let building = self.build_once(&source, &version, finished.clone());
             progress.step(&what, self.expected, building).await?;
         }
+        cache::point_to(&cache::folder()?.join(self.folder), &finished)?;
         Ok(Built { version, dir: finished })
     }
 

@@ -1,0 +1,253 @@
+//! The operator: it looks, decides, acts and writes down what it saw, and may die between any two
+//! calls. Between looking and acting anything may happen.
+
+use std::collections::BTreeMap;
+
+use planner::{Membership, Observed, Role, Step};
+
+use crate::etcd::{Etcd, Refused, is_alive};
+use crate::sight::{View, now};
+use crate::world::{Action, Breach, Event, Node, Pod, Stage, Status, World};
+
+/// Where an operator is in its work.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Operator {
+    Idle,
+    /// It has read Kubernetes; the number is how many faults were to come then.
+    Looked(Box<View>, u8),
+    /// It has decided on a step.
+    Decided(Box<Intent>),
+    /// It has written down the number of a pod and is about to create it.
+    Reserved {
+        number: u32,
+        role: Role,
+        report: Report,
+    },
+}
+
+/// A step with what it was decided on.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Intent {
+    step: Step,
+    /// The etcd cluster whose membership was read.
+    from: Option<u32>,
+    /// The pod that is to be deleted, as it was seen.
+    pod: Option<Pod>,
+    report: Report,
+    faults: u8,
+}
+
+/// What is written into the status after the step, if nobody else wrote since.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Report {
+    seen: Status,
+    members: Option<BTreeMap<u32, bool>>,
+    reached_size: Option<usize>,
+}
+
+impl World {
+    pub(crate) fn operator_actions(&self, index: usize, actions: &mut Vec<Action>) {
+        match &self.operators[index] {
+            Operator::Idle if index == 0 || self.budget.looks > 0 => {
+                actions.push(Action::Look(index));
+            }
+            Operator::Idle => {}
+            Operator::Looked(view, _) => {
+                actions.extend(
+                    self.answers(view)
+                        .into_iter()
+                        .map(|from| Action::Decide { operator: index, from }),
+                );
+                actions.push(Action::Crash(index));
+            }
+            Operator::Decided(_) => actions.extend([Action::Act(index), Action::Crash(index)]),
+            Operator::Reserved { .. } => {
+                actions.push(Action::Act(index));
+                if self.budget.crashes > 0 {
+                    actions.push(Action::Crash(index));
+                }
+            }
+        }
+    }
+
+    pub(crate) fn look(&mut self, index: usize) {
+        if index > 0 {
+            self.budget.looks -= 1;
+        }
+        let view = Box::new(View::of(self));
+        self.operators[index] = Operator::Looked(view, self.budget.faults());
+    }
+
+    /// Who may answer: the cluster that is recorded if it can, or else any.
+    pub(crate) fn answers(&self, view: &View) -> Vec<Option<u32>> {
+        let can = |etcd: &Etcd| {
+            let reads = |number| view.pods.contains_key(&number) && is_alive(&self.pods, number);
+            etcd.has_quorum(&self.pods) && etcd.voters().any(|voter| reads(voter.number))
+        };
+        let able: Vec<u32> =
+            self.etcd.iter().filter(|(_, etcd)| can(etcd)).map(|(&seed, _)| seed).collect();
+        match view.status.served.filter(|seed| able.contains(seed)) {
+            Some(known) => vec![Some(known)],
+            None if able.is_empty() => vec![None],
+            None => able.into_iter().map(Some).collect(),
+        }
+    }
+
+    pub(crate) fn decide(&mut self, index: usize, from: Option<u32>) {
+        let idle = std::mem::replace(&mut self.operators[index], Operator::Idle);
+        let Operator::Looked(view, faults) = idle else { return };
+        let observed = view.observed(self, from);
+        let plan = planner::plan(&view.desired(), &observed, now());
+        let is_whole = plan.phase == planner::Phase::Running;
+        let report = Report {
+            members: members(&observed),
+            reached_size: is_whole.then_some(view.wanted),
+            seen: view.status,
+        };
+        let Some(step) = plan.step else { return self.report(report) };
+        let pod = match &step {
+            Step::DeletePod { number } => view.pods.get(number).cloned(),
+            _ => None,
+        };
+        let intent = Intent { step, from, pod, report, faults };
+        self.operators[index] = Operator::Decided(Box::new(intent));
+    }
+
+    /// A crash costs only where it leaves a trace.
+    pub(crate) fn crash(&mut self, index: usize) {
+        if matches!(self.operators[index], Operator::Reserved { .. }) {
+            self.budget.crashes -= 1;
+        }
+        self.operators[index] = Operator::Idle;
+    }
+
+    pub(crate) fn act(&mut self, index: usize) {
+        match std::mem::replace(&mut self.operators[index], Operator::Idle) {
+            Operator::Decided(intent) => {
+                if let Some(next) = self.step(*intent) {
+                    self.operators[index] = next;
+                }
+            }
+            Operator::Reserved { number, role, report } => {
+                self.create(number, role);
+                self.report(report);
+            }
+            other => self.operators[index] = other,
+        }
+    }
+
+    fn step(&mut self, intent: Intent) -> Option<Operator> {
+        let Intent { step, from, pod, report, faults } = intent;
+        match step {
+            Step::CreateSeed { number } => return self.reserve(number, Role::Seed, report),
+            Step::CreateJoiner { number, initial } => {
+                return self.reserve(number, Role::Joiner(initial), report);
+            }
+            Step::MarkServed { number } => {
+                if let Some(pod) = self.pods.get_mut(&number) {
+                    pod.marked = true;
+                }
+            }
+            Step::RecordServed { cluster_id } => {
+                if self.status == report.seen {
+                    self.status.served = u32::try_from(cluster_id).ok();
+                }
+                return None;
+            }
+            Step::DeletePod { number } => self.delete(number, pod),
+            Step::AddLearner { number } => {
+                let limit = self.learner_limit;
+                self.ask(from, faults, |etcd, pods| etcd.add_learner(number, limit, pods));
+            }
+            Step::Promote { id, .. } => self.ask(from, faults, |etcd, pods| etcd.promote(id, pods)),
+            Step::RemoveMember { id, .. } => {
+                self.history.note(Event::Replaced);
+                self.ask(from, faults, |etcd, pods| etcd.remove(id, pods));
+            }
+            Step::MoveLeader { to, .. } => {
+                self.ask(from, faults, |etcd, pods| etcd.move_leader(to, pods));
+            }
+        }
+        self.report(report);
+        None
+    }
+
+    /// The number is written down first, and only by who has seen the last status.
+    fn reserve(&mut self, number: u32, role: Role, mut report: Report) -> Option<Operator> {
+        if self.status != report.seen {
+            self.history.note(Event::Conflict);
+            return None;
+        }
+        if role == Role::Seed && self.may_hold_data() {
+            self.history.breach(Breach::SeededAgain);
+        }
+        self.status.next_number = self.status.next_number.max(number + 1);
+        report.seen = self.status.clone();
+        Some(Operator::Reserved { number, role, report })
+    }
+
+    fn create(&mut self, number: u32, role: Role) {
+        if self.history.made & (1 << number) != 0 {
+            self.history.breach(Breach::NumberTwice);
+        }
+        self.history.made |= 1 << number;
+        let new = Pod {
+            role,
+            stage: Stage::Pending,
+            marked: false,
+            terminating: false,
+            node: Node::Ready,
+        };
+        self.pods.entry(number).or_insert(new);
+    }
+
+    /// Refused when the pod is not as it was seen: the resource version is a precondition.
+    fn delete(&mut self, number: u32, seen: Option<Pod>) {
+        let voters = |etcd: &Etcd| etcd.voters().any(|voter| voter.number == number);
+        let holds_data = self.home().is_some_and(voters) && self.status.served.is_some();
+        let Some(pod) = self.pods.get_mut(&number) else { return };
+        if Some(&*pod) != seen.as_ref() {
+            return self.history.note(Event::Conflict);
+        }
+        pod.terminating = true;
+        if holds_data {
+            self.history.breach(Breach::DataDeleted);
+        }
+    }
+
+    /// Asks etcd for a change. A quorum that is there must be there afterwards, unless something
+    /// broke since the operator looked.
+    fn ask(
+        &mut self,
+        from: Option<u32>,
+        faults: u8,
+        change: impl FnOnce(&mut Etcd, &BTreeMap<u32, Pod>) -> Result<(), Refused>,
+    ) {
+        let Self { etcd, pods, history, budget, .. } = self;
+        let Some(etcd) = from.and_then(|seed| etcd.get_mut(&seed)) else { return };
+        let had_quorum = etcd.has_quorum(pods);
+        if change(etcd, pods).is_err() {
+            history.note(Event::Refused);
+        }
+        if had_quorum && !etcd.has_quorum(pods) && budget.faults() == faults {
+            history.breach(Breach::QuorumBroken);
+        }
+    }
+
+    fn report(&mut self, report: Report) {
+        if self.status != report.seen {
+            return;
+        }
+        if let Some(members) = report.members {
+            self.status.members = members;
+        }
+        if let Some(reached) = report.reached_size {
+            self.status.reached_size = reached;
+        }
+    }
+}
+
+fn members(observed: &Observed) -> Option<BTreeMap<u32, bool>> {
+    let Membership::Known(members) = &observed.membership else { return None };
+    Some(members.members.iter().filter_map(|m| Some((m.number?, !m.learner))).collect())
+}

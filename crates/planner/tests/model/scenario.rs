@@ -1,0 +1,64 @@
+//! Where the model starts and what may go wrong from there.
+
+use std::collections::BTreeMap;
+
+use crate::fair;
+use crate::operator::Operator;
+use crate::world::{Budget, History, Status, World};
+
+/// A cluster of some size, the sizes that are wanted of it, and faults.
+#[derive(Clone, Debug)]
+pub(crate) struct Scenario {
+    /// How many members it has when the model starts; 0 when nothing was created yet.
+    pub(crate) members: usize,
+    /// What is wanted from the start.
+    pub(crate) wanted: usize,
+    pub(crate) learner_limit: usize,
+    pub(crate) budget: Budget,
+}
+
+pub(crate) fn all() -> Vec<Scenario> {
+    let none = Budget::default;
+    let of = |members, wanted, learner_limit, budget| Scenario {
+        members,
+        wanted,
+        learner_limit,
+        budget,
+    };
+    vec![
+        // Creation.
+        of(0, 2, 1, Budget { wedges: 1, losses: 1, crashes: 1, ..none() }),
+        of(0, 2, 1, Budget { looks: 2, crashes: 1, ..none() }),
+        // Growth.
+        of(1, 3, 1, Budget { losses: 1, crashes: 1, ..none() }),
+        of(1, 3, 2, Budget { silences: 1, ..none() }),
+        of(1, 3, 2, Budget { looks: 1, ..none() }),
+        // Less, and back.
+        of(3, 2, 1, Budget { losses: 1, looks: 1, ..none() }),
+        of(3, 1, 1, Budget { silences: 1, resizes: vec![3], ..none() }),
+        // Healing.
+        of(3, 3, 1, Budget { losses: 1, wipes: 1, ..none() }),
+        of(3, 3, 1, Budget { silences: 1, losses: 1, looks: 1, ..none() }),
+    ]
+}
+
+impl Scenario {
+    /// The first state: made by the operator itself when there are members.
+    pub(crate) fn start(&self) -> World {
+        let mut world = World {
+            wanted: self.members.max(1),
+            status: Status::default(),
+            pods: BTreeMap::new(),
+            etcd: BTreeMap::new(),
+            operators: [Operator::Idle, Operator::Idle],
+            budget: Budget::default(),
+            learner_limit: self.learner_limit,
+            history: History::default(),
+        };
+        if self.members > 0 {
+            fair::complete(&mut world);
+        }
+        world.history.made = world.pods.keys().fold(0, |made, number| made | 1 << number);
+        World { wanted: self.wanted, budget: self.budget.clone(), ..world }
+    }
+}

@@ -1,0 +1,77 @@
+//! A case, and what can be said of it without the planner's help.
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+use planner::{Desired, Member, Members, Membership, Observed, Plan, Pod, Step};
+
+/// The input of a decision.
+#[derive(Clone, Debug)]
+pub(crate) struct Sight {
+    pub(crate) desired: Desired,
+    pub(crate) observed: Observed,
+    pub(crate) now: Timestamp,
+}
+
+impl Sight {
+    pub(crate) fn plan(&self) -> Plan {
+        planner::plan(&self.desired, &self.observed, self.now)
+    }
+
+    pub(crate) fn step(&self) -> Option<Step> {
+        self.plan().step
+    }
+
+    pub(crate) fn members(&self) -> Option<&Members> {
+        match &self.observed.membership {
+            Membership::Known(members) => Some(members),
+            Membership::Unknown => None,
+        }
+    }
+
+    pub(crate) fn numbers(&self) -> BTreeSet<u32> {
+        self.members().map(Members::numbers).unwrap_or_default()
+    }
+
+    pub(crate) fn member(&self, id: u64) -> Option<&Member> {
+        self.members()?.members.iter().find(|member| member.id == id)
+    }
+
+    pub(crate) fn pod_of(&self, member: &Member) -> Option<&Pod> {
+        self.observed.pods.get(&member.number?)
+    }
+
+    /// It answers, and its pod is not on its way out.
+    pub(crate) fn is_healthy(&self, member: &Member) -> bool {
+        member.healthy && !self.pod_of(member).is_some_and(|pod| pod.terminating)
+    }
+
+    pub(crate) fn voters(&self) -> Vec<&Member> {
+        let all = self.members().into_iter().flat_map(|members| &members.members);
+        all.filter(|member| !member.learner).collect()
+    }
+
+    pub(crate) fn healthy_voters(&self) -> usize {
+        self.voters().into_iter().filter(|voter| self.is_healthy(voter)).count()
+    }
+
+    /// Whether anything says that there may be data.
+    pub(crate) fn may_hold_data(&self) -> bool {
+        let record = &self.observed.record;
+        let marked = self.observed.pods.values().any(|pod| pod.marked);
+        record.served || record.cluster_id.is_some() || marked
+    }
+
+    /// Every number that was ever seen used.
+    pub(crate) fn used(&self) -> BTreeSet<u32> {
+        let mut used = self.numbers();
+        used.extend(self.observed.pods.keys());
+        used.extend(self.observed.record.members.keys());
+        used
+    }
+}
+
+/// A majority of `voters`.
+pub(crate) fn majority(voters: usize) -> usize {
+    (voters + 2) / 2
+}

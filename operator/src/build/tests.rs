@@ -1,0 +1,76 @@
+//! The objects as they are sent, whole: a change of one line must be seen and meant.
+
+use api::v1beta1::Cluster;
+use serde_json::json;
+
+use super::{Start, client_service, disruption_budget, headless_service, member_pod};
+use crate::validate::{Validated, validate};
+
+fn cluster() -> Validated {
+    let cluster: Cluster = serde_json::from_value(json!({
+        "apiVersion": "etcd.coreos.com/v1beta1",
+        "kind": "Cluster",
+        "metadata": {"name": "orders", "namespace": "shop", "uid": "u-1"},
+        "spec": {
+            "size": 5,
+            "version": "3.7.3",
+            "pod": {
+                "antiAffinity": true,
+                "nodeSelector": {"disk": "ssd"},
+                "labels": {"team": "till"},
+                "annotations": {"example.com/cost": "7"},
+                "resources": {"requests": {"memory": "512Mi"}}
+            }
+        }
+    }))
+    .unwrap();
+    validate(&cluster)
+}
+
+#[test]
+fn seed_pod() {
+    insta::assert_yaml_snapshot!(member_pod(&cluster(), 0, &Start::Seed, "guard:1"));
+}
+
+#[test]
+fn joiner_pod() {
+    let start =
+        Start::Joiner { initial: vec![0, 3, 7], ask: vec!["http://10.1.2.3:2380".into()] };
+    insta::assert_yaml_snapshot!(member_pod(&cluster(), 7, &start, "guard:1"));
+}
+
+#[test]
+fn services() {
+    insta::assert_yaml_snapshot!([headless_service(&cluster()), client_service(&cluster())]);
+}
+
+#[test]
+fn budget_keeps_the_quorum() {
+    insta::assert_yaml_snapshot!(disruption_budget(&cluster()));
+}
+
+#[test]
+fn the_users_labels_never_hide_the_operators() {
+    let mut cluster = cluster();
+    cluster.pod.labels.insert("app".into(), "mine".into());
+    cluster.pod.annotations.insert("etcd.version".into(), "mine".into());
+    let pod = member_pod(&cluster, 0, &Start::Seed, "guard:1");
+    assert_eq!(pod.metadata.labels.unwrap()["app"], "etcd");
+    assert_eq!(pod.metadata.annotations.unwrap()["etcd.version"], "3.7.3");
+}
+
+#[test]
+fn anti_affinity_is_added_to_the_users_affinity() {
+    let mut cluster = cluster();
+    cluster.pod.affinity = Some(
+        serde_json::from_value(json!({"podAntiAffinity": {
+            "requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "rack"}]
+        }}))
+        .unwrap(),
+    );
+    let pod = member_pod(&cluster, 0, &Start::Seed, "guard:1");
+    let anti = pod.spec.unwrap().affinity.unwrap().pod_anti_affinity.unwrap();
+    let terms = anti.required_during_scheduling_ignored_during_execution.unwrap();
+    let keys: Vec<_> = terms.iter().map(|term| term.topology_key.as_str()).collect();
+    assert_eq!(keys, ["rack", "kubernetes.io/hostname"]);
+}

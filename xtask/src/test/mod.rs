@@ -1,0 +1,150 @@
+//! `cargo xtask test`: what CI runs, and what to run before a commit.
+//!
+//! Stages from the cheap to the dear, each with its name, its time and, when it fails, the command that
+//! runs it alone. nextest's summary is the last thing printed.
+
+mod deploy;
+mod stage;
+mod tools;
+
+use std::process::ExitCode;
+
+use ::tests::command::command;
+use ::tests::localkube::{self, LocalKube, layout::MOST_NODES, packages, programs, workspace};
+use ::tests::progress::Progress;
+use anyhow::{Context, Result, ensure};
+use tokio::process::Command;
+
+use stage::Stages;
+use tools::Tools;
+
+/// Everything but the scenarios, which need a Kubernetes.
+const WITHOUT_KUBERNETES: &str = "not (package(tests) and kind(test))";
+const SCENARIOS: &str = "package(tests) and kind(test)";
+
+/// What to leave out, and what to leave behind.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// Only what needs no Kubernetes: under a minute once everything is compiled
+    #[arg(long)]
+    fast: bool,
+    /// Leave the local Kubernetes up
+    #[arg(long, conflicts_with = "fast")]
+    keep: bool,
+}
+
+/// Runs all stages up to the first that fails.
+pub(crate) async fn run(options: Options) -> Result<ExitCode> {
+    let progress = Progress::new();
+    let mut stages = Stages::new(if options.fast { 8 } else { 13 });
+    let tools = stages.work("tools", "cargo xtask test --fast", get_tools(&progress)).await?;
+    static_checks(&mut stages, &tools).await?;
+    let mut unit = nextest(&tools, "default", WITHOUT_KUBERNETES);
+    set_etcd_folders(&mut unit, &progress).await?;
+    stages.command("tests without Kubernetes", &mut unit, options.fast).await?;
+    if !options.fast {
+        with_kubernetes(&mut stages, &tools, &progress, options.keep).await?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn get_tools(progress: &Progress) -> Result<Tools> {
+    packages::install(packages::COMPILER, progress).await?;
+    Tools::get(progress).await
+}
+
+async fn static_checks(stages: &mut Stages, tools: &Tools) -> Result<()> {
+    stages.command("format", &mut cargo(&["fmt", "--all", "--check"]), false).await?;
+    let clippy = ["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"];
+    stages.command("lints", &mut cargo(&clippy), false).await?;
+    let tree = "cargo tree --workspace --locked --invert ring";
+    stages.work("one TLS provider", tree, check_tls_provider()).await?;
+    let mut deny = command(&tools.cargo_deny);
+    deny.current_dir(workspace()).args(["--workspace", "check", "licenses", "bans", "sources"]);
+    stages.command("licences and sources", &mut deny, false).await?;
+    let generated = async { crate::crds::run(true) };
+    stages.work("generated files", "cargo xtask crds --check", generated).await?;
+    let doc = ["test", "--workspace", "--doc", "--locked", "--quiet"];
+    stages.command("doc tests", &mut cargo(&doc), false).await
+}
+
+/// Two TLS providers in one program make the Kubernetes client panic, so ring must not come in.
+async fn check_tls_provider() -> Result<()> {
+    let mut tree = cargo(&["tree", "--workspace", "--locked", "--invert", "ring"]);
+    let output = tree.output().await.context("cargo could not be started")?;
+    let (users, said) =
+        (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        users.trim().is_empty(),
+        "the TLS provider ring came in beside aws-lc-rs; switch the feature off that brings it:\n{users}"
+    );
+    let is_absent = output.status.success() || said.contains("did not match any packages");
+    ensure!(is_absent, "cargo tree could not tell who uses ring: {said}");
+    Ok(())
+}
+
+/// Leaves the machine as it was: a Kubernetes that was up stays up.
+async fn with_kubernetes(
+    stages: &mut Stages,
+    tools: &Tools,
+    progress: &Progress,
+    keep: bool,
+) -> Result<()> {
+    let was_up = LocalKube::attach().is_ok();
+    stages.work("images", "cargo xtask images", crate::images::run()).await?;
+    let result = on_kubernetes(stages, tools, progress).await;
+    if !was_up && !keep {
+        // Silent where it succeeds: the tests' summary stays the last thing printed.
+        localkube::down(&Progress::Silent).await?;
+    }
+    result
+}
+
+async fn on_kubernetes(stages: &mut Stages, tools: &Tools, progress: &Progress) -> Result<()> {
+    let up = async { Ok(localkube::up(MOST_NODES, progress).await?) };
+    stages.work("local Kubernetes", "cargo xtask kube up", up).await?;
+    let kube = LocalKube::attach()?;
+    let by_hand =
+        "cargo xtask kube exec -- kubectl apply --server-side --dry-run=server -k deploy/…";
+    stages.work("deploy/ on the real API server", by_hand, deploy::check(&kube)).await?;
+    let mut scenarios = nextest(tools, "scenarios", SCENARIOS);
+    // Outside, where a registry can be asked.
+    let mut compile = nextest(tools, "scenarios", SCENARIOS);
+    stages.command("compile the scenarios", compile.arg("--no-run"), false).await?;
+    set_etcd_folders(&mut scenarios, progress).await?;
+    stages.command("scenarios on the local Kubernetes", &mut inside(&kube, &scenarios), true).await
+}
+
+fn cargo(args: &[&str]) -> Command {
+    let mut cargo = command("cargo");
+    cargo.current_dir(workspace()).args(args);
+    cargo
+}
+
+/// The whole workspace each time, whatever is selected: its features then stay the same and nothing is
+/// compiled twice.
+fn nextest(tools: &Tools, profile: &str, filter: &str) -> Command {
+    let mut nextest = command(&tools.cargo_nextest);
+    nextest.current_dir(workspace()).args(["nextest", "run", "--workspace", "--locked"]);
+    nextest.args(["--profile", profile, "--filterset", filter]);
+    nextest
+}
+
+/// The same command in the control namespace, where there is no registry to ask.
+fn inside(kube: &LocalKube, outside: &Command) -> Command {
+    let outside = outside.as_std();
+    let mut inside = Command::from(kube.inside(outside.get_program(), outside.get_args()));
+    inside.arg("--offline").current_dir(workspace()).kill_on_drop(true);
+    inside.envs(outside.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    inside
+}
+
+/// Where the tests on real etcd processes find them.
+async fn set_etcd_folders(tests: &mut Command, progress: &Progress) -> Result<()> {
+    for built in programs::etcd_versions(progress).await? {
+        let mut numbers = built.version.trim_start_matches('v').split('.');
+        let (major, minor) = (numbers.next().unwrap_or(""), numbers.next().unwrap_or(""));
+        tests.env(format!("ETCD_BIN_DIR_{major}_{minor}"), &built.dir);
+    }
+    Ok(())
+}
