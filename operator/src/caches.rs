@@ -65,13 +65,13 @@ impl Caches {
         let all = watcher::Config::default();
         let ours =
             watcher::Config::default().labels(&format!("{}={}", labels::APP, labels::APP_ETCD));
-        let (clusters, on_clusters) = watch(scoped(client, namespace), all.clone());
-        let (pods, on_pods) = watch(scoped(client, namespace), ours.clone());
-        let (services, on_services) = watch(scoped(client, namespace), ours.clone());
-        let (budgets, on_budgets) = watch(scoped(client, namespace), ours.clone());
+        let (clusters, on_clusters) = watch(scoped(client, namespace), all.clone(), |_| ());
+        let (pods, on_pods) = watch(scoped(client, namespace), ours.clone(), |_| ());
+        let (services, on_services) = watch(scoped(client, namespace), ours.clone(), |_| ());
+        let (budgets, on_budgets) = watch(scoped(client, namespace), ours.clone(), |_| ());
         // The endpoint slice controller copies a service's labels to its slices.
-        let (slices, on_slices) = watch(scoped(client, namespace), ours);
-        let nodes = namespace.is_none().then(|| watch(Api::all(client.clone()), all));
+        let (slices, on_slices) = watch(scoped(client, namespace), ours, |_| ());
+        let nodes = namespace.is_none().then(|| watch(Api::all(client.clone()), all, prune_node));
         let (nodes, on_nodes) = nodes.unzip();
         let caches = Self { clusters, pods, services, budgets, slices, nodes };
         let triggers = Triggers {
@@ -115,7 +115,14 @@ where
     }
 }
 
-fn watch<K>(api: Api<K>, config: watcher::Config) -> (Store<K>, Trigger<K>)
+/// A node lists up to fifty images, most of its size; only its conditions and taints are read.
+fn prune_node(node: &mut Node) {
+    if let Some(status) = &mut node.status {
+        status.images = None;
+    }
+}
+
+fn watch<K>(api: Api<K>, config: watcher::Config, prune: fn(&mut K)) -> (Store<K>, Trigger<K>)
 where
     K: Resource<DynamicType = ()>
         + Clone
@@ -129,7 +136,10 @@ where
     let stream = watcher(api, config)
         .default_backoff()
         // Half of an object's size, and nothing here reads it.
-        .modify(|object| object.managed_fields_mut().clear())
+        .modify(move |object| {
+            object.managed_fields_mut().clear();
+            prune(object);
+        })
         .reflect(writer)
         .touched_objects()
         .inspect(|event| {

@@ -7,7 +7,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource, ResourceExt};
-use planner::{Membership, Phase, Plan, Recheck};
+use planner::{Membership, Phase, Plan, Recheck, Step};
 
 use crate::act::{Actor, Outcome};
 use crate::caches::{Caches, GuardedCluster};
@@ -132,14 +132,26 @@ async fn step(
         sight: &mut decided.sight,
     };
     let attempt = actor.act(&step).await;
-    let (outcome, detail) = match &attempt {
-        Ok(Outcome::Done) => (StepOutcome::Done, String::new()),
-        Ok(Outcome::NotYet(why)) => (StepOutcome::NotYet, why.clone()),
-        Err(error) => (StepOutcome::Failed, error.sentence()),
+    let outcome = match &attempt {
+        Ok(Outcome::Done) => StepOutcome::Done,
+        Ok(Outcome::NotYet(_)) => StepOutcome::NotYet,
+        Err(_) => StepOutcome::Failed,
     };
     ctx.metrics.step(report::step_name(&step), outcome);
-    tracing::info!(cluster = %key, step = ?step, outcome = ?outcome, detail, "{}", decided.plan.message);
+    log(key, &step, &attempt, &decided.plan.message);
     Ok((decided, attempt.map(Some)))
+}
+
+fn log(key: &ObjectRef<GuardedCluster>, step: &Step, attempt: &Result<Outcome, Error>, why: &str) {
+    let (namespace, name) = (key.namespace.as_deref().unwrap_or_default(), &key.name);
+    match attempt {
+        Ok(Outcome::Done) => tracing::info!(namespace, name, ?step, "{why}"),
+        // Asked again several times a second: the status says it once.
+        Ok(Outcome::NotYet(wait)) => tracing::debug!(namespace, name, ?step, wait, "{why}"),
+        Err(error) => {
+            tracing::warn!(namespace, name, ?step, error = error.sentence(), "failed: {why}");
+        }
+    }
 }
 
 /// Writes status and Events, if anything changed.
@@ -154,13 +166,13 @@ async fn report(decided: &mut Decided, attempt: &Attempt, ctx: &Context) -> Resu
     let after = report::status(cluster, sight, plan, &message, clock::now());
     let before = sight.cluster.status.clone().unwrap_or_default();
     let done = attempt.as_ref().ok().and_then(Option::as_ref);
-    let happenings = report::happenings(&before, &after, plan, done);
+    let happenings = report::happenings(&sight.name, &before, &after, plan, done);
     if after != before {
         sight.cluster = status::write(&ctx.client, &sight.cluster, after).await?;
     }
     let reference = sight.cluster.object_ref(&());
     for happening in happenings {
-        let event = happening.event();
+        let event = happening.event(&sight.name.namespace);
         let publish = ctx.recorder.publish(&event, &reference);
         // An Event is a courtesy: losing one must not stop the healing that it tells of.
         if let Err(error) = within("writing an event", publish).await {
@@ -191,9 +203,19 @@ pub fn on_error(cluster: Arc<GuardedCluster>, error: &Error, ctx: Arc<Context>) 
     ctx.metrics.failed(error.reason());
     let key = ObjectRef::from_obj(cluster.as_ref());
     if matches!(error, Error::Conflict { .. }) {
-        tracing::debug!(cluster = %key, error = error.sentence(), "looking again");
+        tracing::debug!(
+            namespace = key.namespace,
+            name = key.name,
+            error = error.sentence(),
+            "looking again"
+        );
     } else {
-        tracing::warn!(cluster = %key, error = error.sentence(), "reconcile failed");
+        tracing::warn!(
+            namespace = key.namespace,
+            name = key.name,
+            error = error.sentence(),
+            "reconcile failed"
+        );
     }
     Action::requeue(error.retry_after().mul_f64(1.0 + fastrand::f64() / 5.0))
 }

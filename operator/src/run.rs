@@ -194,6 +194,9 @@ async fn client() -> anyhow::Result<Client> {
     // Retries hidden below us would outlive the time limit of a call and hide what is wrong.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
+    // Every other call is limited in `call`; a watch ends by itself after 290 s, and one whose
+    // connection died without a word ends by this.
+    config.read_timeout = Some(Duration::from_secs(295));
     Client::try_from(config).context("the Kubernetes client cannot be made")
 }
 

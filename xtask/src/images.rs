@@ -51,27 +51,24 @@ async fn build(progress: &Progress) -> Result<()> {
     Ok(())
 }
 
-/// Brings everything that the Containerfiles copy into one folder. A file that is there already is
-/// kept, so that its time of change still says when its content changed.
+/// Brings everything that the Containerfiles copy into one folder.
 fn lay_out() -> Result<()> {
     std::fs::create_dir_all(files_folder()).context("making the folder for the images' files")?;
     let programs = target_dir().join(TARGET).join("release");
     for name in IMAGES {
-        link(&programs.join(name))?;
+        place(&programs.join(name), &files_folder().join(name))?;
     }
-    link(Path::new(CERTIFICATES))
+    place(Path::new(CERTIFICATES), &files_folder().join("ca-certificates.crt"))
 }
 
-fn link(source: &Path) -> Result<()> {
-    let target = files_folder().join(source.file_name().unwrap_or_default());
-    let same =
-        |path: &Path| std::fs::metadata(path).and_then(|meta| Ok((meta.len(), meta.modified()?)));
-    if same(source).ok().is_some_and(|is| same(&target).is_ok_and(|was| was == is)) {
-        return Ok(());
-    }
-    let copied = std::fs::copy(source, &target);
-    copied.with_context(|| format!("copying {} to {}", source.display(), target.display()))?;
-    Ok(())
+/// Copies with the time of change, by which packing tells whether anything is new.
+fn place(source: &Path, target: &Path) -> Result<()> {
+    let copy = || {
+        std::fs::copy(source, target)?;
+        let changed = std::fs::metadata(source)?.modified()?;
+        std::fs::File::options().write(true).open(target)?.set_modified(changed)
+    };
+    copy().with_context(|| format!("copying {} to {}", source.display(), target.display()))
 }
 
 /// The files that the Containerfile copies, from the folder of all of them.
@@ -130,6 +127,18 @@ mod tests {
             let files: Vec<&str> = recipe.files.iter().map(|(file, _)| file.as_str()).collect();
             assert_eq!(files, ["ca-certificates.crt", name]);
         }
+    }
+
+    #[test]
+    fn a_file_placed_twice_is_not_newer() {
+        let folder = tempfile::tempdir().unwrap();
+        let (source, target) = (folder.path().join("source"), folder.path().join("target"));
+        std::fs::write(&source, "program").unwrap();
+        let changed = || std::fs::metadata(&target).unwrap().modified().unwrap();
+        place(&source, &target).unwrap();
+        let first = changed();
+        place(&source, &target).unwrap();
+        assert_eq!(changed(), first);
     }
 
     #[test]

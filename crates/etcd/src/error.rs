@@ -206,6 +206,9 @@ pub(crate) fn unreachable(endpoint: &str, error: &(dyn StdError + 'static)) -> E
     while let Some(source) = innermost.source() {
         innermost = source;
     }
+    if innermost.is::<tokio::time::error::Elapsed>() {
+        return unreachable_because(endpoint, "it accepts no connection in time");
+    }
     match innermost.downcast_ref::<Status>() {
         Some(status) => unreachable_because(endpoint, status.message()),
         None => unreachable_because(endpoint, &innermost.to_string()),

@@ -6,10 +6,8 @@
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::doubt::is_ours;
 use crate::{
-    Desired, Members, Membership, NodeState, Observed, Phase, Plan, Pod, PodState, Recheck, Role,
-    Step,
+    Desired, Members, NodeState, Observed, Phase, Plan, Pod, PodState, Recheck, Role, Step,
 };
 
 /// A first member that was started again and does not answer for this long is wedged. One that
@@ -20,12 +18,8 @@ const WEDGED_AFTER: SignedDuration = SignedDuration::from_secs(15);
 /// refuses every pod does not use up a number a second.
 pub(crate) const FAILED_FOR: SignedDuration = SignedDuration::from_secs(10);
 
+/// Nobody answers: there is a first member to make, to wait for or to make anew.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
-    if let Membership::Known(members) = &observed.membership
-        && is_ours(observed, members)
-    {
-        return serves(desired, observed, members);
-    }
     let mut alive = observed.pods.iter().filter(|(_, pod)| !pod.terminating);
     let Some((&number, pod)) = alive.next() else { return create(desired, observed) };
     if let Some((&other, _)) = alive.next() {
@@ -69,7 +63,7 @@ fn wait(desired: &Desired, number: u32, pod: &Pod) -> Plan {
 /// It answers. Any other pod goes first, since it may be a first member too: two of them would be
 /// two clusters. Then its pod is marked before anything is recorded, and the client service exists
 /// only after that: no client can have written to a member whose guard does not know of it.
-fn serves(desired: &Desired, observed: &Observed, members: &Members) -> Plan {
+pub(crate) fn serves(desired: &Desired, observed: &Observed, members: &Members) -> Plan {
     let numbers = members.numbers();
     let mut alive = observed.pods.iter().filter(|(_, pod)| !pod.terminating);
     if let Some((&other, _)) = alive.clone().find(|(number, _)| !numbers.contains(number)) {

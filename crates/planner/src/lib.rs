@@ -43,12 +43,11 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
             "paused: nothing is changed until spec.paused is false",
         );
     }
-    if !observed.has_served() {
-        return bootstrap::plan(desired, observed, now);
-    }
-    match &observed.membership {
-        Membership::Known(members) => steady::plan(desired, observed, members, now),
-        Membership::Unknown => lost::plan(desired, observed),
+    match (observed.believed(), observed.has_served()) {
+        (Ok(members), false) => bootstrap::serves(desired, observed, members),
+        (Err(_), false) => bootstrap::plan(desired, observed, now),
+        (Ok(members), true) => steady::plan(desired, observed, members, now),
+        (Err(why), true) => lost::plan(desired, observed, &why),
     }
 }
 

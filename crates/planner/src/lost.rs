@@ -5,42 +5,38 @@
 
 use crate::{Desired, LastSeen, NodeState, Observed, Phase, Plan, PodState, Recheck, quorum};
 
-pub(crate) fn plan(desired: &Desired, observed: &Observed) -> Plan {
-    let voters: Vec<(u32, &LastSeen)> = observed
-        .record
-        .members
-        .iter()
-        .filter(|(_, seen)| seen.voter)
-        .map(|(&number, seen)| (number, seen))
-        .collect();
+/// `why` there is no membership to act on.
+pub(crate) fn plan(desired: &Desired, observed: &Observed, why: &str) -> Plan {
+    let voters = observed.record.members.iter().filter(|(_, seen)| seen.voter);
     let (gone, left): (Vec<_>, Vec<_>) =
-        voters.iter().partition(|(number, seen)| is_gone(observed, *number, seen));
-    let needed = quorum(voters.len());
-    let all = voters.len();
-    if voters.is_empty() {
-        let message = "no member answers, and the status does not say who the voters are; nothing \
-                       is changed until a majority of them does";
+        voters.partition(|(number, seen)| is_gone(observed, **number, seen));
+    let name = |number: u32| desired.cluster.member(number);
+    let all = gone.len() + left.len();
+    if all == 0 {
+        let message = format!(
+            "no quorum answers, and the status does not say who the voters are; nothing is changed \
+             until a majority of them does: {why}"
+        );
         return Plan::wait(Phase::NoQuorum, Recheck::Later, message);
     }
+    let needed = quorum(all);
     if left.len() < needed {
-        let names = list(desired, gone.iter().map(|(number, _)| *number));
+        let names: Vec<String> = gone.iter().map(|(number, _)| name(**number)).collect();
         let message = format!(
-            "quorum is lost: {} of {all} voters are gone with their data ({names}); nothing is \
-             deleted or started empty; a person must decide: restore a snapshot into a new cluster",
-            gone.len()
+            "quorum is lost: {} of {all} voters are gone with their data ({}); nothing is deleted \
+             or started empty; a person must decide: restore a snapshot into a new cluster",
+            gone.len(),
+            names.join(", ")
         );
         return Plan::wait(Phase::QuorumLost, Recheck::Later, message);
     }
-    let waits: Vec<String> = left
+    let waits = left
         .iter()
-        .map(|(number, _)| {
-            format!("{} ({})", desired.cluster.member(*number), state(observed, *number))
-        })
-        .collect();
+        .map(|(number, _)| format!("{} ({})", name(**number), state(observed, **number)));
     let message = format!(
         "no quorum answers ({needed} of {all} voters are needed); nothing is changed until they \
-         do: {}",
-        waits.join(", ")
+         do: {}; {why}",
+        waits.collect::<Vec<_>>().join(", ")
     );
     Plan::wait(Phase::NoQuorum, Recheck::Later, message)
 }
@@ -67,8 +63,4 @@ fn state(observed: &Observed, number: u32) -> String {
         (_, PodState::DataLost) => "its data is gone".into(),
         (_, PodState::Running { .. }) => "does not answer".into(),
     }
-}
-
-fn list(desired: &Desired, numbers: impl Iterator<Item = u32>) -> String {
-    numbers.map(|number| desired.cluster.member(number)).collect::<Vec<_>>().join(", ")
 }

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use crate::doubt;
+
 /// Everything that a decision may depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {
@@ -21,6 +23,15 @@ impl Observed {
     pub fn has_served(&self) -> bool {
         let recorded = self.record.served || self.record.cluster_id.is_some();
         recorded || self.pods.values().any(|pod| pod.marked)
+    }
+
+    /// The membership, if there is an answer that can be this cluster's; or a sentence that says
+    /// why not. Nothing else of an answer may be acted on or written down.
+    pub fn believed(&self) -> Result<&Members, String> {
+        match &self.membership {
+            Membership::Unknown => Err("no member gives a linearizable answer".into()),
+            Membership::Known(members) => doubt::about(self, members).map_or(Ok(members), Err),
+        }
     }
 
     /// The lowest member number that was never used, from everything that could have used one;

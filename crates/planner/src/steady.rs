@@ -11,8 +11,8 @@ use jiff::Timestamp;
 use crate::verdict::Verdict;
 use crate::view::View;
 use crate::{
-    Desired, Member, Members, Observed, Phase, Plan, Pod, Recheck, Step, doubt, grow, quorum,
-    replace, shrink,
+    Desired, Member, Members, Observed, Phase, Plan, Pod, Recheck, Step, grow, quorum, replace,
+    shrink,
 };
 
 pub(crate) fn plan(
@@ -21,9 +21,6 @@ pub(crate) fn plan(
     members: &Members,
     now: Timestamp,
 ) -> Plan {
-    if let Some(wait) = doubt::plan(observed, members) {
-        return wait;
-    }
     let view = View { desired, observed, members, now };
     let phase = phase(&view);
     let step = record_served(&view)

@@ -34,8 +34,7 @@ fn seed_pod() {
 
 #[test]
 fn joiner_pod() {
-    let start =
-        Start::Joiner { initial: vec![0, 3, 7], ask: vec!["http://10.1.2.3:2380".into()] };
+    let start = Start::Joiner { initial: vec![0, 3, 7], ask: vec!["http://10.1.2.3:2380".into()] };
     insta::assert_yaml_snapshot!(member_pod(&cluster(), 7, &start, "guard:1"));
 }
 

@@ -1,7 +1,9 @@
 //! Kubernetes Events: one for each change of state and none for looking.
 
 use api::v1beta1::{ClusterStatus, Phase};
+use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
+use planner::name::ClusterName;
 use planner::{Plan, Step};
 
 use crate::act::Outcome;
@@ -15,33 +17,43 @@ pub struct Happening {
     pub reason: &'static str,
     /// A sentence.
     pub note: String,
+    /// The pod it is about, if it is about one.
+    pub pod: Option<String>,
 }
 
 impl Happening {
-    /// As the recorder takes it; `action` is required by the API and says who acted.
-    pub fn event(&self) -> Event {
+    /// As the recorder takes it.
+    pub fn event(&self, namespace: &str) -> Event {
+        // The recorder counts Events that differ in their note alone as one, under the first
+        // note: the pod tells them apart.
+        let secondary = self.pod.as_ref().map(|pod| ObjectReference {
+            api_version: Some("v1".into()),
+            kind: Some("Pod".into()),
+            name: Some(pod.clone()),
+            namespace: Some(namespace.to_owned()),
+            ..ObjectReference::default()
+        });
         Event {
             type_: if self.warning { EventType::Warning } else { EventType::Normal },
             reason: self.reason.into(),
             // The API server refuses more than 1 KiB.
-            note: Some(self.note.chars().take(1000).collect()),
-            action: "Reconcile".into(),
-            secondary: None,
+            note: Some(self.note.chars().take(900).collect()),
+            action: self.reason.into(),
+            secondary,
         }
     }
 }
 
 /// What happened between two statuses, and by the step of this reconcile.
 pub fn happenings(
+    cluster: &ClusterName,
     before: &ClusterStatus,
     after: &ClusterStatus,
     plan: &Plan,
     outcome: Option<&Outcome>,
 ) -> Vec<Happening> {
     let done = plan.step.as_ref().filter(|_| outcome == Some(&Outcome::Done));
-    let step = done.and_then(|step| {
-        Some(Happening { warning: false, reason: step_reason(step)?, note: plan.message.clone() })
-    });
+    let step = done.and_then(|step| of_step(step, cluster));
     let phase = (before.phase != after.phase).then(|| of_phase(after)).flatten();
     let claims = after.conditions.iter().filter(|now| is_new_claim(before, now));
     let unmet = claims.map(|condition| Happening {
@@ -52,6 +64,7 @@ pub fn happenings(
             api::condition::UNSUPPORTED_FIELD
         },
         note: condition.message.clone(),
+        pod: None,
     });
     step.into_iter().chain(phase).chain(unmet).collect()
 }
@@ -65,17 +78,20 @@ fn is_new_claim(
     unmet.contains(&now.type_.as_str()) && was.is_none_or(|was| was.message != now.message)
 }
 
-/// The word for a finished step; none for the operator's own book-keeping.
-fn step_reason(step: &Step) -> Option<&'static str> {
-    Some(match step {
-        Step::CreateSeed { .. } | Step::CreateJoiner { .. } => "PodCreated",
-        Step::DeletePod { .. } => "PodDeleted",
-        Step::AddLearner { .. } => "LearnerAdded",
-        Step::Promote { .. } => "MemberPromoted",
-        Step::RemoveMember { .. } => "MemberRemoved",
-        Step::MoveLeader { .. } => "LeaderMoved",
+/// What a finished step did; nothing for the operator's own book-keeping.
+fn of_step(step: &Step, cluster: &ClusterName) -> Option<Happening> {
+    let (reason, number, what) = match step {
+        Step::CreateSeed { number } => ("PodCreated", number, "created as the first member"),
+        Step::CreateJoiner { number, .. } => ("PodCreated", number, "created; it waits to join"),
+        Step::DeletePod { number } => ("PodDeleted", number, "deleted"),
+        Step::AddLearner { number } => ("LearnerAdded", number, "added to etcd without a vote"),
+        Step::Promote { number, .. } => ("MemberPromoted", number, "has a vote now"),
+        Step::RemoveMember { number, .. } => ("MemberRemoved", number, "removed from etcd"),
+        Step::MoveLeader { number, .. } => ("LeaderMoved", number, "leads now"),
         Step::MarkServed { .. } | Step::RecordServed { .. } => return None,
-    })
+    };
+    let pod = cluster.member(*number);
+    Some(Happening { warning: false, reason, note: format!("{pod} {what}"), pod: Some(pod) })
 }
 
 /// The step's name as a metric label.
@@ -104,5 +120,50 @@ fn of_phase(after: &ClusterStatus) -> Option<Happening> {
         Phase::Failed => (true, "Failed"),
         Phase::Creating | Phase::Unknown => return None,
     };
-    Some(Happening { warning, reason, note: after.message.clone().unwrap_or_default() })
+    let note = after.message.clone().unwrap_or_default();
+    Some(Happening { warning, reason, note, pod: None })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use planner::Recheck;
+
+    fn cluster() -> ClusterName {
+        ClusterName { namespace: "shop".into(), name: "orders".into() }
+    }
+
+    fn plan(step: Option<Step>) -> Plan {
+        let message = "as planned".to_owned();
+        Plan { phase: planner::Phase::Healing, message, step, recheck: Recheck::Soon }
+    }
+
+    fn status(phase: Phase) -> ClusterStatus {
+        ClusterStatus { phase: Some(phase), message: Some("why".into()), ..Default::default() }
+    }
+
+    #[test]
+    fn looking_again_tells_nothing() {
+        let same = status(Phase::Healing);
+        assert_eq!(happenings(&cluster(), &same, &same, &plan(None), None), []);
+    }
+
+    #[test]
+    fn a_step_is_told_when_it_is_done_and_not_when_etcd_said_not_yet() {
+        let same = status(Phase::Healing);
+        let plan = plan(Some(Step::Promote { id: 7, number: 3 }));
+        let not_yet = Outcome::NotYet("wait".into());
+        assert_eq!(happenings(&cluster(), &same, &same, &plan, Some(&not_yet)), []);
+        let told = happenings(&cluster(), &same, &same, &plan, Some(&Outcome::Done));
+        assert_eq!(told[0].reason, "MemberPromoted");
+        assert_eq!(told[0].note, "orders-0003 has a vote now");
+    }
+
+    #[test]
+    fn a_new_phase_is_told_once_and_trouble_is_a_warning() {
+        let (before, after) = (status(Phase::Running), status(Phase::QuorumLost));
+        let told = happenings(&cluster(), &before, &after, &plan(None), None);
+        assert_eq!(told.len(), 1);
+        assert!(told[0].warning && told[0].reason == "QuorumLost" && told[0].note == "why");
+    }
 }

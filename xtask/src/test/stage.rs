@@ -3,9 +3,9 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
-use ::tests::command::{line, run_shown};
+use ::tests::command::{CommandError, line, run_shown};
 use ::tests::progress::seconds;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use tokio::process::Command;
 
 /// The first run on a machine compiles everything.
@@ -45,7 +45,11 @@ impl Stages {
     ) -> Result<()> {
         let start = self.begin(name);
         let ran = run_shown(command, LIMIT).await;
-        ran.with_context(|| failure(name, &line(command), start.elapsed()))?;
+        // What it said stands above, so a failure needs no second sentence of its own.
+        ran.map_err(|error| match error {
+            CommandError::Failed { .. } => anyhow!(failure(name, &line(command), start.elapsed())),
+            other => anyhow!(other).context(failure(name, &line(command), start.elapsed())),
+        })?;
         if !last {
             self.end(name, start);
         }

@@ -174,5 +174,5 @@ fn a_lost_status_is_not_written_from_a_member_that_is_not_marked() {
     if let Membership::Known(members) = &mut two.observed.membership {
         members.members[0].number = Some(9);
     }
-    assert!(two.waits().contains("not the ones that hold this cluster's data"));
+    assert!(two.waits().contains("is not known to hold this cluster's data"));
 }

@@ -41,12 +41,24 @@ fn a_foreign_learner_gets_no_vote() {
 
 #[test]
 fn another_etcd_cluster_s_answer_changes_nothing() {
-    let mut impostor = cluster(3).size(5).without_pod(6);
+    let mut impostor = cluster(3).size(5).without_pod(5).without_pod(6);
     if let Membership::Known(members) = &mut impostor.observed.membership {
         members.cluster_id = CLUSTER_ID + 1;
     }
     let plan = impostor.plan();
-    assert_eq!((plan.step, plan.phase), (None, Phase::Failed));
+    assert_eq!((plan.step, plan.phase), (None, Phase::QuorumLost));
+    assert!(impostor.observed.believed().is_err());
+}
+
+/// It is not the answer that is wrong with the cluster, but that nobody else answers.
+#[test]
+fn another_etcd_cluster_s_answer_is_told_of_when_the_quorum_may_come_back() {
+    let mut impostor = cluster(3);
+    if let Membership::Known(members) = &mut impostor.observed.membership {
+        members.cluster_id = CLUSTER_ID + 1;
+    }
+    let plan = impostor.plan();
+    assert_eq!((plan.step, plan.phase), (None, Phase::NoQuorum));
     assert!(plan.message.contains("another etcd cluster (c1a6)"), "{}", plan.message);
 }
 

@@ -6,13 +6,6 @@ use crate::etcd::{Etcd, is_alive};
 use crate::world::{Event, Node, Stage, World};
 
 impl World {
-    /// Whether the pod gets anywhere by itself.
-    pub(crate) fn can_progress(&self, number: u32) -> bool {
-        let mut next = self.clone();
-        next.progress(number);
-        next != *self
-    }
-
     /// Brings the pod one step further, if it can be.
     pub(crate) fn progress(&mut self, number: u32) {
         let Some(pod) = self.pods.get_mut(&number).filter(|pod| pod.node == Node::Ready) else {

@@ -60,8 +60,41 @@ fn check(scenarios: Vec<Scenario>) -> usize {
 }
 
 #[test]
+fn each() {
+    let limit = if std::env::var("THOROUGH").is_ok() { 3000 } else { 60 };
+    let all =
+        if std::env::var("THOROUGH").is_ok() { scenario::thorough() } else { scenario::usual() };
+    for (i, s) in all.into_iter().enumerate() {
+        let t = std::time::Instant::now();
+        let name = format!("{s:?}");
+        let model = Clusters { scenarios: vec![s], converged: Converged::default() };
+        let c = model
+            .checker()
+            .threads(2)
+            .timeout(std::time::Duration::from_secs(limit))
+            .spawn_bfs()
+            .join();
+        println!(
+            "{i} {name}: {} states {} unique, depth {}, {:?}",
+            c.state_count(),
+            c.unique_state_count(),
+            c.max_depth(),
+            t.elapsed()
+        );
+        for (n, p) in c.discoveries() {
+            let e = c.model().property(n).expectation;
+            if e.discovery_is_failure() {
+                println!("  FAIL {n}: {:?}", p.last_state());
+                for a in p.into_actions() {
+                    println!("   - {a:?}");
+                }
+            }
+        }
+    }
+}
+#[test]
 fn clusters_keep_the_rules_and_become_what_is_wanted() {
-    let states = check(scenario::all());
+    let states = check(scenario::usual());
     println!("{states} states");
     // So that a model that has lost its moves does not pass for one that holds.
     assert!(states >= 100_000, "only {states} states were reached");

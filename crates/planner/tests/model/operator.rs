@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use planner::{Membership, Observed, Role, Step};
+use planner::{Observed, Role, Step};
 
 use crate::etcd::{Etcd, Refused, is_alive};
 use crate::sight::{View, now};
@@ -23,6 +23,8 @@ pub(crate) enum Operator {
         role: Role,
         report: Report,
     },
+    /// It has made its change and is about to write down what it saw.
+    Done(Report),
 }
 
 /// A step with what it was decided on.
@@ -31,7 +33,7 @@ pub(crate) struct Intent {
     step: Step,
     /// The etcd cluster whose membership was read.
     from: Option<u32>,
-    /// The pod that is to be deleted, as it was seen.
+    /// The pod that is to be changed, as it was seen.
     pod: Option<Pod>,
     report: Report,
     faults: u8,
@@ -60,7 +62,9 @@ impl World {
                 );
                 actions.push(Action::Crash(index));
             }
-            Operator::Decided(_) => actions.extend([Action::Act(index), Action::Crash(index)]),
+            Operator::Decided(_) | Operator::Done(_) => {
+                actions.extend([Action::Act(index), Action::Crash(index)]);
+            }
             Operator::Reserved { .. } => {
                 actions.push(Action::Act(index));
                 if self.budget.crashes > 0 {
@@ -78,19 +82,29 @@ impl World {
         self.operators[index] = Operator::Looked(view, self.budget.faults());
     }
 
-    /// Who may answer: the cluster that is recorded if it can, or else any.
+    /// Who may answer: the cluster that is recorded if it can, or else one that is known to hold
+    /// data, or else any.
     pub(crate) fn answers(&self, view: &View) -> Vec<Option<u32>> {
-        let can = |etcd: &Etcd| {
-            let reads = |number| view.pods.contains_key(&number) && is_alive(&self.pods, number);
-            etcd.has_quorum(&self.pods) && etcd.voters().any(|voter| reads(voter.number))
-        };
-        let able: Vec<u32> =
-            self.etcd.iter().filter(|(_, etcd)| can(etcd)).map(|(&seed, _)| seed).collect();
-        match view.status.served.filter(|seed| able.contains(seed)) {
-            Some(known) => vec![Some(known)],
-            None if able.is_empty() => vec![None],
-            None => able.into_iter().map(Some).collect(),
-        }
+        let able: Vec<(u32, &Etcd)> = self
+            .etcd
+            .iter()
+            .filter(|(_, etcd)| self.can_answer(etcd, view))
+            .map(|(&seed, etcd)| (seed, etcd))
+            .collect();
+        let marked = |number: &u32| view.pods.get(number).is_some_and(|pod| pod.marked);
+        let known = |seed| view.status.served == Some(seed);
+        let best =
+            able.iter().map(|&(seed, etcd)| (known(seed), etcd.numbers().iter().any(marked))).max();
+        let Some(best) = best else { return vec![None] };
+        able.iter()
+            .filter(|&&(seed, etcd)| (known(seed), etcd.numbers().iter().any(marked)) == best)
+            .map(|&(seed, _)| Some(seed))
+            .collect()
+    }
+
+    fn can_answer(&self, etcd: &Etcd, view: &View) -> bool {
+        let reads = |number| view.pods.contains_key(&number) && is_alive(&self.pods, number);
+        etcd.has_quorum(&self.pods) && etcd.voters().any(|voter| reads(voter.number))
     }
 
     pub(crate) fn decide(&mut self, index: usize, from: Option<u32>) {
@@ -106,7 +120,9 @@ impl World {
         };
         let Some(step) = plan.step else { return self.report(report) };
         let pod = match &step {
-            Step::DeletePod { number } => view.pods.get(number).cloned(),
+            Step::DeletePod { number } | Step::MarkServed { number } => {
+                view.pods.get(number).cloned()
+            }
             _ => None,
         };
         let intent = Intent { step, from, pod, report, faults };
@@ -123,36 +139,29 @@ impl World {
 
     pub(crate) fn act(&mut self, index: usize) {
         match std::mem::replace(&mut self.operators[index], Operator::Idle) {
-            Operator::Decided(intent) => {
-                if let Some(next) = self.step(*intent) {
-                    self.operators[index] = next;
-                }
-            }
+            Operator::Decided(intent) => self.operators[index] = self.step(*intent),
             Operator::Reserved { number, role, report } => {
                 self.create(number, role);
-                self.report(report);
+                self.operators[index] = Operator::Done(report);
             }
+            Operator::Done(report) => self.report(report),
             other => self.operators[index] = other,
         }
     }
 
-    fn step(&mut self, intent: Intent) -> Option<Operator> {
+    fn step(&mut self, intent: Intent) -> Operator {
         let Intent { step, from, pod, report, faults } = intent;
         match step {
             Step::CreateSeed { number } => return self.reserve(number, Role::Seed, report),
             Step::CreateJoiner { number, initial } => {
                 return self.reserve(number, Role::Joiner(initial), report);
             }
-            Step::MarkServed { number } => {
-                if let Some(pod) = self.pods.get_mut(&number) {
-                    pod.marked = true;
-                }
-            }
+            Step::MarkServed { number } => self.change(number, pod, |pod| pod.marked = true),
             Step::RecordServed { cluster_id } => {
                 if self.status == report.seen {
                     self.status.served = u32::try_from(cluster_id).ok();
                 }
-                return None;
+                return Operator::Idle;
             }
             Step::DeletePod { number } => self.delete(number, pod),
             Step::AddLearner { number } => {
@@ -168,22 +177,21 @@ impl World {
                 self.ask(from, faults, |etcd, pods| etcd.move_leader(to, pods));
             }
         }
-        self.report(report);
-        None
+        Operator::Done(report)
     }
 
     /// The number is written down first, and only by who has seen the last status.
-    fn reserve(&mut self, number: u32, role: Role, mut report: Report) -> Option<Operator> {
+    fn reserve(&mut self, number: u32, role: Role, mut report: Report) -> Operator {
         if self.status != report.seen {
             self.history.note(Event::Conflict);
-            return None;
+            return Operator::Idle;
         }
-        if role == Role::Seed && self.may_hold_data() {
+        if role == Role::Seed && self.status.served.is_some() {
             self.history.breach(Breach::SeededAgain);
         }
         self.status.next_number = self.status.next_number.max(number + 1);
         report.seen = self.status.clone();
-        Some(Operator::Reserved { number, role, report })
+        Operator::Reserved { number, role, report }
     }
 
     fn create(&mut self, number: u32, role: Role) {
@@ -201,17 +209,23 @@ impl World {
         self.pods.entry(number).or_insert(new);
     }
 
-    /// Refused when the pod is not as it was seen: the resource version is a precondition.
     fn delete(&mut self, number: u32, seen: Option<Pod>) {
         let voters = |etcd: &Etcd| etcd.voters().any(|voter| voter.number == number);
-        let holds_data = self.home().is_some_and(voters) && self.status.served.is_some();
-        let Some(pod) = self.pods.get_mut(&number) else { return };
-        if Some(&*pod) != seen.as_ref() {
-            return self.history.note(Event::Conflict);
-        }
-        pod.terminating = true;
-        if holds_data {
+        let holds_data = self.status.served.is_some() && self.home().is_some_and(voters);
+        let was_terminating = self.pods.get(&number).is_some_and(|pod| pod.terminating);
+        self.change(number, seen, |pod| pod.terminating = true);
+        let is_terminating = self.pods.get(&number).is_some_and(|pod| pod.terminating);
+        if holds_data && is_terminating && !was_terminating {
             self.history.breach(Breach::DataDeleted);
+        }
+    }
+
+    /// Refused when the pod is not as it was seen: its resource version is a precondition.
+    fn change(&mut self, number: u32, seen: Option<Pod>, change: impl FnOnce(&mut Pod)) {
+        match self.pods.get_mut(&number) {
+            Some(pod) if Some(&*pod) == seen.as_ref() => change(pod),
+            Some(_) => self.history.note(Event::Conflict),
+            None => {}
         }
     }
 
@@ -247,7 +261,8 @@ impl World {
     }
 }
 
+/// Only what is believed is written down.
 fn members(observed: &Observed) -> Option<BTreeMap<u32, bool>> {
-    let Membership::Known(members) = &observed.membership else { return None };
+    let members = observed.believed().ok()?;
     Some(members.members.iter().filter_map(|m| Some((m.number?, !m.learner))).collect())
 }

@@ -186,9 +186,7 @@ impl World {
     }
 
     fn pod_actions(&self, number: u32, pod: &Pod, actions: &mut Vec<Action>) {
-        if self.can_progress(number) {
-            actions.push(Action::Progress(number));
-        }
+        actions.push(Action::Progress(number));
         let starts = pod.stage == Stage::Gated && pod.role == Role::Seed && !pod.marked;
         if starts && self.budget.wedges > 0 {
             actions.push(Action::Wedge(number));
