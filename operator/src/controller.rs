@@ -7,7 +7,7 @@ use kube::runtime::controller::Action;
 use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource, ResourceExt};
-use planner::{Membership, Phase, Plan, Recheck, Step};
+use planner::{Phase, Plan, Recheck, Step};
 
 use crate::act::{Actor, Outcome};
 use crate::caches::{Caches, GuardedCluster};
@@ -184,7 +184,7 @@ async fn report(decided: &mut Decided, attempt: &Attempt, ctx: &Context) -> Resu
 
 fn count(sight: &Sight, ctx: &Context) {
     let (namespace, name) = (&sight.name.namespace, &sight.name.name);
-    if let Membership::Known(members) = &sight.observed.membership {
+    if let Some(members) = sight.members() {
         let healthy = members.members.iter().filter(|member| member.healthy && !member.learner);
         ctx.metrics.members(namespace, name, members.members.len(), healthy.count());
     } else {

@@ -192,11 +192,9 @@ async fn client() -> anyhow::Result<Client> {
         .await
         .context("no Kubernetes: neither a service account nor a kubeconfig was found")?;
     // Retries hidden below us would outlive the time limit of a call and hide what is wrong.
+    // Calls are limited in `call`; kube's watcher ends a watch that has gone silent.
     config.default_retry = false;
     config.connect_timeout = Some(Duration::from_secs(5));
-    // Every other call is limited in `call`; a watch ends by itself after 290 s, and one whose
-    // connection died without a word ends by this.
-    config.read_timeout = Some(Duration::from_secs(295));
     Client::try_from(config).context("the Kubernetes client cannot be made")
 }
 

@@ -18,7 +18,7 @@ use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt};
 use planner::name::ClusterName;
-use planner::{NodeState, Observed};
+use planner::{Members, NodeState, Observed};
 
 pub use members::{EtcdView, host_port};
 pub use nodes::{Nodes, state as node_state};
@@ -48,6 +48,13 @@ pub struct Sight {
     pub etcd: EtcdView,
     /// The same in the form that decisions are made on.
     pub observed: Observed,
+}
+
+impl Sight {
+    /// The membership, if there is an answer that can be this cluster's.
+    pub fn members(&self) -> Option<&Members> {
+        self.observed.believed().ok()
+    }
 }
 
 /// Looks at one cluster; `None` when it is gone or about to be.

@@ -3,7 +3,7 @@
 use api::condition::{self, reason, status};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use planner::{Membership, Phase, Plan, quorum};
+use planner::{Phase, Plan, quorum};
 
 use crate::observe::Sight;
 use crate::validate::Validated;
@@ -33,26 +33,22 @@ type Claim = (&'static str, &'static str, &'static str, String);
 
 fn available(sight: &Sight, plan: &Plan) -> Claim {
     let type_ = condition::AVAILABLE;
-    match &sight.observed.membership {
-        Membership::Known(members) => {
-            let voters: Vec<_> = members.members.iter().filter(|member| !member.learner).collect();
-            let healthy = voters.iter().filter(|voter| voter.healthy).count();
-            let message = format!("{healthy} of {} voters are healthy", voters.len());
-            if healthy >= quorum(voters.len()) {
-                (type_, status::TRUE, reason::QUORUM_HEALTHY, message)
-            } else {
-                (type_, status::FALSE, reason::NO_QUORUM, message)
-            }
-        }
-        Membership::Unknown => {
-            let why = match plan.phase {
-                Phase::QuorumLost => reason::QUORUM_LOST,
-                Phase::Creating => reason::CREATING,
-                Phase::Failed => reason::WAITING,
-                _ => reason::NO_QUORUM,
-            };
-            (type_, status::FALSE, why, "no quorum of members answers".into())
-        }
+    let Some(members) = sight.members() else {
+        let why = match plan.phase {
+            Phase::QuorumLost => reason::QUORUM_LOST,
+            Phase::Creating => reason::CREATING,
+            Phase::Failed => reason::WAITING,
+            _ => reason::NO_QUORUM,
+        };
+        return (type_, status::FALSE, why, "no quorum of members answers".into());
+    };
+    let voters: Vec<_> = members.members.iter().filter(|member| !member.learner).collect();
+    let healthy = voters.iter().filter(|voter| voter.healthy).count();
+    let message = format!("{healthy} of {} voters are healthy", voters.len());
+    if healthy >= quorum(voters.len()) {
+        (type_, status::TRUE, reason::QUORUM_HEALTHY, message)
+    } else {
+        (type_, status::FALSE, reason::NO_QUORUM, message)
     }
 }
 
@@ -72,11 +68,11 @@ fn progressing(plan: &Plan) -> Claim {
 
 fn degraded(sight: &Sight, plan: &Plan) -> Claim {
     let type_ = condition::DEGRADED;
-    match (&sight.observed.membership, plan.phase) {
+    match (sight.members(), plan.phase) {
         (_, Phase::QuorumLost) => (type_, status::TRUE, reason::QUORUM_LOST, plan.message.clone()),
         (_, Phase::NoQuorum) => (type_, status::TRUE, reason::NO_QUORUM, plan.message.clone()),
         (_, Phase::Failed) => (type_, status::TRUE, reason::WAITING, plan.message.clone()),
-        (Membership::Known(members), _) => {
+        (Some(members), _) => {
             let ailing = members.members.iter().filter(|member| !member.learner && !member.healthy);
             match ailing.count() {
                 0 => {
@@ -88,12 +84,10 @@ fn degraded(sight: &Sight, plan: &Plan) -> Claim {
                 }
             }
         }
-        (Membership::Unknown, _) if sight.observed.has_served() => {
+        (None, _) if sight.observed.has_served() => {
             (type_, status::TRUE, reason::NO_QUORUM, "no quorum of members answers".into())
         }
-        (Membership::Unknown, _) => {
-            (type_, status::FALSE, reason::CREATING, "no member has served yet".into())
-        }
+        (None, _) => (type_, status::FALSE, reason::CREATING, "no member has served yet".into()),
     }
 }
 

@@ -8,7 +8,7 @@ use api::v1beta1::{ClusterStatus, MembersStatus, Phase};
 use api::{labels, objects, ports};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use planner::{Membership, Plan};
+use planner::Plan;
 
 pub use events::{happenings, step_name};
 
@@ -55,10 +55,7 @@ pub fn status(
 }
 
 fn members(sight: &Sight) -> Option<i32> {
-    match &sight.observed.membership {
-        Membership::Known(members) => i32::try_from(members.members.len()).ok(),
-        Membership::Unknown => None,
-    }
+    i32::try_from(sight.members()?.members.len()).ok()
 }
 
 fn phase(phase: planner::Phase) -> Phase {

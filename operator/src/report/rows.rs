@@ -6,7 +6,7 @@ use api::v1beta1::{Health, MemberStatus, Role};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
-use planner::{Member, Membership, PodState};
+use planner::{Member, PodState};
 
 use crate::observe::Sight;
 
@@ -17,13 +17,13 @@ const NOTEWORTHY: i64 = 10;
 /// The rows after this look. While the membership is unknown the rows stay, since they say who
 /// the voters are, and only their health changes.
 pub fn rows(sight: &Sight, before: &[MemberStatus], now: Timestamp) -> Vec<MemberStatus> {
-    let mut rows: Vec<MemberStatus> = match &sight.observed.membership {
-        Membership::Known(members) => members
+    let mut rows: Vec<MemberStatus> = match sight.members() {
+        Some(members) => members
             .members
             .iter()
             .map(|member| of_member(sight, member, members.leader, before, now))
             .collect(),
-        Membership::Unknown => before.iter().map(|row| without_quorum(sight, row, now)).collect(),
+        None => before.iter().map(|row| without_quorum(sight, row, now)).collect(),
     };
     rows.sort_by(|one, other| one.name.cmp(&other.name));
     rows

@@ -5,6 +5,7 @@
 //! `model`.
 
 mod bootstrap;
+#[cfg(test)]
 mod builder;
 mod joining;
 mod leaving;

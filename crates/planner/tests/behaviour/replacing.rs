@@ -7,31 +7,31 @@ use crate::builder::{FIRST, cluster, id, long_ago, recently};
 const SECOND: u32 = FIRST + 1;
 const THIRD: u32 = FIRST + 2;
 
-fn removes(number: u32) -> Option<Step> {
-    Some(Step::RemoveMember { id: id(number), number })
+fn removal(number: u32) -> Step {
+    Step::RemoveMember { id: id(number), number }
 }
 
 #[test]
 fn a_member_whose_pod_and_data_are_gone_is_removed_at_once() {
     let gone = cluster(3).without_pod(THIRD);
-    assert_eq!(gone.step(), removes(THIRD));
+    assert_eq!(gone.step(), Some(removal(THIRD)));
     assert_eq!(gone.phase(), Phase::Healing);
 }
 
 #[test]
 fn a_member_whose_node_is_gone_is_removed_at_once() {
-    assert_eq!(cluster(3).node_is(THIRD, NodeState::Gone).step(), removes(THIRD));
+    assert_eq!(cluster(3).node_is(THIRD, NodeState::Gone).step(), Some(removal(THIRD)));
 }
 
 #[test]
 fn a_member_whose_guard_misses_its_data_is_removed_at_once() {
-    assert_eq!(cluster(3).pod_is(THIRD, PodState::DataLost).step(), removes(THIRD));
+    assert_eq!(cluster(3).pod_is(THIRD, PodState::DataLost).step(), Some(removal(THIRD)));
 }
 
 #[test]
 fn the_first_member_of_all_is_no_exception() {
     let wiped = cluster(3).leader(SECOND).pod_is(FIRST, PodState::DataLost);
-    assert_eq!(wiped.step(), removes(FIRST));
+    assert_eq!(wiped.step(), Some(removal(FIRST)));
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn a_member_that_ails_is_removed_when_its_time_is_over() {
         cluster(3).node_is(THIRD, NodeState::Away(long_ago())),
         cluster(3).node_is(THIRD, NodeState::Away(long_ago())).without_pod(THIRD),
     ] {
-        assert_eq!(overdue.step(), removes(THIRD), "{overdue:?}");
+        assert_eq!(overdue.step(), Some(removal(THIRD)), "{overdue:?}");
     }
 }
 
@@ -87,28 +87,28 @@ fn nobody_is_replaced_without_a_healthy_quorum_of_the_others() {
 #[test]
 fn several_go_one_after_the_other_while_a_quorum_is_left() {
     let two_gone = cluster(5).without_pod(THIRD).without_pod(8);
-    assert_eq!(two_gone.step(), removes(THIRD));
+    assert_eq!(two_gone.step(), Some(removal(THIRD)));
     let one_left = cluster(4).size(5).without_pod(THIRD);
-    assert_eq!(one_left.step(), removes(THIRD));
+    assert_eq!(one_left.step(), Some(removal(THIRD)));
 }
 
 #[test]
 fn the_lost_go_before_a_new_member_is_prepared() {
     let growing = cluster(3).size(5).without_pod(THIRD);
-    assert_eq!(growing.step(), removes(THIRD));
+    assert_eq!(growing.step(), Some(removal(THIRD)));
 }
 
 /// etcd refuses to promote a learner that is not in sync for as long as it is not.
 #[test]
 fn a_learner_that_never_gets_in_sync_does_not_keep_a_lost_voter() {
     let stuck = cluster(3).size(5).learner(7).without_pod(THIRD);
-    assert_eq!(stuck.step(), removes(THIRD));
+    assert_eq!(stuck.step(), Some(removal(THIRD)));
 }
 
 #[test]
 fn a_learner_that_does_not_come_back_goes_too() {
     let gone = cluster(2).size(3).unstarted(THIRD).without_pod(THIRD);
-    assert_eq!(gone.step(), removes(THIRD));
+    assert_eq!(gone.step(), Some(removal(THIRD)));
 }
 
 #[test]
@@ -161,7 +161,7 @@ fn members_that_answer_on_silent_nodes_are_not_removed_one_after_the_other() {
     ] {
         assert_eq!(kept.step(), None, "{kept:?}");
     }
-    assert_eq!(silent(cluster(3), &[THIRD]).step(), removes(THIRD));
+    assert_eq!(silent(cluster(3), &[THIRD]).step(), Some(removal(THIRD)));
 }
 
 /// A contradiction: what was seen is of different moments.
@@ -177,5 +177,5 @@ fn a_member_nobody_remembers_and_without_a_pod_is_a_phantom() {
     let phantom = cluster(2).size(3).unstarted(THIRD).without_pod(THIRD).edit_record(|record| {
         record.members.remove(&THIRD);
     });
-    assert_eq!(phantom.step(), removes(THIRD));
+    assert_eq!(phantom.step(), Some(removal(THIRD)));
 }

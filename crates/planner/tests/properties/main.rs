@@ -4,7 +4,9 @@
 //! what was observed alone, not of the planner's own notions, so that an error in one of those
 //! does not hide itself. `PROPTEST_CASES` sets how many cases each is tried with.
 
+#[cfg(test)]
 mod arbitrary;
+#[cfg(test)]
 mod plausible;
 mod pods;
 mod safety;

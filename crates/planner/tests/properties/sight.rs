@@ -71,7 +71,7 @@ impl Sight {
     }
 }
 
-/// A majority of `voters`.
+/// The least number that is more than half of `voters`.
 pub(crate) fn majority(voters: usize) -> usize {
-    (voters + 2) / 2
+    (0..=voters + 1).find(|agree| agree * 2 > voters).unwrap_or_default()
 }
