@@ -1,8 +1,9 @@
 //! What the scenarios stand on: a real Kubernetes on this machine, its faults, and how progress is shown.
 //!
 //! `localkube` starts and ends the Kubernetes and is what `cargo xtask kube` drives. The scenarios
-//! themselves are in `tests/tests/` and run inside its control namespace.
+//! themselves are in `tests/tests/` and run inside its control namespace; `scenario` is what they share.
 
 pub mod command;
 pub mod localkube;
 pub mod progress;
+pub mod scenario;

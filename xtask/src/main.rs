@@ -1,6 +1,8 @@
 //! `cargo xtask`: what people and CI do with this repository, each command a module of its own.
 
+mod cluster;
 mod crds;
+mod demo;
 mod images;
 mod kube;
 mod test;
@@ -18,6 +20,8 @@ enum Task {
     Kube(kube::Command),
     /// Build the project's programs and pack them into container images
     Images,
+    /// See it work: a cluster on a real Kubernetes, and what happens when parts of it die
+    Demo(demo::Options),
     /// Check and test everything, as CI does
     Test(test::Options),
     /// Write the custom resource definitions below deploy/crds
@@ -33,6 +37,7 @@ async fn main() -> ExitCode {
     let result = match Task::parse() {
         Task::Kube(command) => Box::pin(command.run()).await,
         Task::Images => Box::pin(images::run()).await.map(done),
+        Task::Demo(options) => Box::pin(demo::run(options)).await,
         Task::Test(options) => Box::pin(test::run(options)).await,
         Task::Crds { check } => crds::run(check).map(done),
     };

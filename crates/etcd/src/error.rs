@@ -13,7 +13,9 @@ use tonic::{Code, Status};
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Error {
     /// No answer in time, from the member or from the majority behind it. A change may have been
-    /// made all the same: read the membership before the next one.
+    /// made all the same: read the membership before the next one. etcd 3.5 also drops a change
+    /// unanswered that comes within milliseconds of the one before (fixed in 3.6, etcd's issue
+    /// 15528), so leave a read between two.
     #[error("the call timed out ({0}); whether it took effect is unknown")]
     Timeout(String),
     /// No connection: nothing listens there, or it was cut.

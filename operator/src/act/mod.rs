@@ -5,6 +5,8 @@
 
 mod membership;
 mod pods;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 

@@ -4,7 +4,12 @@ use std::time::{Duration, Instant};
 
 use crate::{
     harness::{PEER_URL, Pod},
-    support::{cluster::Cluster, member::Place, programs::Version, until},
+    support::{
+        cluster::{Cluster, answered},
+        member::Place,
+        programs::Version,
+        until,
+    },
 };
 
 crate::on_each_version!(
@@ -32,8 +37,8 @@ async fn a_joiner_waits_until_it_is_a_member(version: Version) {
 
     let other = client.member_list().await.unwrap().members;
     let other = other.iter().find(|member| member.is_learner).unwrap();
-    client.remove(other.id).await.unwrap();
-    client.add_learner(PEER_URL).await.unwrap();
+    answered(async || client.remove(other.id).await).await.unwrap();
+    answered(async || client.add_learner(PEER_URL).await).await.unwrap();
     let added = Instant::now();
     assert_eq!(guard.end().await, 0);
     assert!(added.elapsed() < Duration::from_secs(5), "{:?}", added.elapsed());

@@ -47,11 +47,20 @@ impl LocalKube {
         self.cut(node).await?;
         let (netns, cgroup) = ([node.netns()], node.cgroup());
         process::kill_all(|| process::all_in(&netns, &cgroup)).await?;
-        let daemons = MountNamespace::of_daemons(&self.paths);
-        teardown::unmount_below(&self.paths.node(node), daemons).await?;
         teardown::remove_shim_sockets(&self.paths, node)?;
-        // As /run is after a boot: containerd then makes all pods anew.
-        files::remove_all(self.paths.node(node).join("state"))
+        self.forget_memory(node).await
+    }
+
+    /// Leaves the node's folder as a boot does: nothing mounted, an empty /run. containerd then makes all
+    /// pods anew. Both are done where the daemons are: the copy of the mount table that
+    /// `ip netns exec` made for this program still has the mounts, and would keep their folders.
+    async fn forget_memory(&self, node: Node) -> Result<(), Error> {
+        let daemons = MountNamespace::of_daemons(&self.paths);
+        teardown::unmount_below(&self.paths.node(node), &daemons).await?;
+        let mut remove = daemons.command("rm");
+        remove.arg("-rf").arg(self.paths.node(node).join("state"));
+        run(&mut remove, Duration::from_mins(1)).await?;
+        Ok(())
     }
 
     /// Starts a node that [`LocalKube::kill_node`] stopped; does nothing if it runs.
@@ -151,6 +160,35 @@ fn running_task(ids: &str, tasks: &str) -> Option<i32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::localkube::State;
+    use crate::localkube::layout::Paths;
+
+    #[test]
+    fn wiping_empties_the_folders_of_one_pod_and_keeps_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let paths = Paths::below(folder.path());
+        let node = Node::FIRST;
+        let state = State {
+            checkout: PathBuf::from("/some/checkout"),
+            nodes: 1,
+            is_complete: true,
+            program_dirs: Vec::new(),
+        };
+        let kube = LocalKube { paths: paths.clone(), state };
+        let pods = paths.node(node).join("kubelet/pods");
+        let data = pods.join("uid-1/volumes/kubernetes.io~empty-dir/data");
+        let other = pods.join("uid-2/volumes/kubernetes.io~empty-dir/data/member/wal");
+        files::write(data.join("member/wal"), "log").unwrap();
+        files::write(data.join("marker"), "").unwrap();
+        files::write(&other, "log").unwrap();
+        assert_eq!(kube.wipe_empty_dirs(node, "uid-1").unwrap(), 1);
+        assert_eq!(files::entries(&data).unwrap(), Vec::<PathBuf>::new());
+        assert!(data.is_dir());
+        assert!(other.exists());
+        assert_eq!(kube.wipe_empty_dirs(node, "uid-3").unwrap(), 0);
+        let missing = kube.wipe_empty_dirs("n2".parse().unwrap(), "uid-1").unwrap_err();
+        assert!(matches!(missing, Error::NoSuchNode { .. }), "{missing}");
+    }
 
     #[test]
     fn the_running_one_of_several_containers_of_a_name_is_taken() {

@@ -16,7 +16,7 @@ use crate::command::run;
 pub(super) async fn remove(paths: &Paths) -> Result<(), Error> {
     let everything = format!("/{CGROUP}");
     process::kill_all(|| process::all_in(&all_netns(), &everything)).await?;
-    unmount_below(&paths.run(), MountNamespace::own()).await?;
+    unmount_below(&paths.run(), &MountNamespace::own()).await?;
     network::remove().await?;
     cgroup::remove().await?;
     for node in Node::first(super::layout::MOST_NODES) {
@@ -47,7 +47,7 @@ fn unlink_volumes(paths: &Paths) -> Result<(), Error> {
 }
 
 /// Unmounts everything mounted below `dir` in `namespace`, the innermost first.
-pub(super) async fn unmount_below(dir: &Path, namespace: MountNamespace) -> Result<(), Error> {
+pub(super) async fn unmount_below(dir: &Path, namespace: &MountNamespace) -> Result<(), Error> {
     let mounts = mounts_below(dir, &files::read(namespace.table())?);
     // The kernel limits the length of a command line; a node has a few mounts per pod.
     for some in mounts.chunks(200) {

@@ -156,14 +156,16 @@ impl World {
             Step::CreateJoiner { number, initial } => {
                 return self.reserve(number, Role::Joiner(initial), report);
             }
-            Step::MarkServed { number } => self.change(number, pod, |pod| pod.marked = true),
+            Step::MarkServed { number } => {
+                self.change(number, pod.as_ref(), |pod| pod.marked = true);
+            }
             Step::RecordServed { cluster_id } => {
                 if self.status == report.seen {
                     self.status.served = u32::try_from(cluster_id).ok();
                 }
                 return Operator::Idle;
             }
-            Step::DeletePod { number } => self.delete(number, pod),
+            Step::DeletePod { number } => self.delete(number, pod.as_ref()),
             Step::AddLearner { number } => {
                 let limit = self.learner_limit;
                 self.ask(from, faults, |etcd, pods| etcd.add_learner(number, limit, pods));
@@ -209,7 +211,7 @@ impl World {
         self.pods.entry(number).or_insert(new);
     }
 
-    fn delete(&mut self, number: u32, seen: Option<Pod>) {
+    fn delete(&mut self, number: u32, seen: Option<&Pod>) {
         let voters = |etcd: &Etcd| etcd.voters().any(|voter| voter.number == number);
         let holds_data = self.status.served.is_some() && self.home().is_some_and(voters);
         let was_terminating = self.pods.get(&number).is_some_and(|pod| pod.terminating);
@@ -221,9 +223,9 @@ impl World {
     }
 
     /// Refused when the pod is not as it was seen: its resource version is a precondition.
-    fn change(&mut self, number: u32, seen: Option<Pod>, change: impl FnOnce(&mut Pod)) {
+    fn change(&mut self, number: u32, seen: Option<&Pod>, change: impl FnOnce(&mut Pod)) {
         match self.pods.get_mut(&number) {
-            Some(pod) if Some(&*pod) == seen.as_ref() => change(pod),
+            Some(pod) if Some(&*pod) == seen => change(pod),
             Some(_) => self.history.note(Event::Conflict),
             None => {}
         }

@@ -17,8 +17,16 @@ pub(crate) struct Scenario {
     pub(crate) budget: Budget,
 }
 
-/// What is checked at every run.
-pub(crate) fn usual() -> Vec<Scenario> {
+/// The usual scenarios, or with `PLANNER_MODEL=thorough` those that take minutes.
+pub(crate) fn chosen() -> Vec<Scenario> {
+    match std::env::var("PLANNER_MODEL").as_deref() {
+        Ok("thorough") => thorough(),
+        Ok(other) => panic!("PLANNER_MODEL is `{other}`; it can be `thorough` or absent"),
+        Err(_) => usual(),
+    }
+}
+
+fn usual() -> Vec<Scenario> {
     let none = Budget::default;
     vec![
         // Creation.
@@ -40,8 +48,8 @@ pub(crate) fn usual() -> Vec<Scenario> {
     ]
 }
 
-/// What takes minutes: more of everything at once.
-pub(crate) fn thorough() -> Vec<Scenario> {
+/// More of everything at once.
+fn thorough() -> Vec<Scenario> {
     let none = Budget::default;
     vec![
         of(0, 1, 1, Budget { looks: 2, crashes: 1, ..none() }),

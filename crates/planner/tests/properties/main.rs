@@ -2,7 +2,7 @@
 //!
 //! The rules are those of `docs/architecture.md`, Safety rules. They are stated here in terms of
 //! what was observed alone, not of the planner's own notions, so that an error in one of those
-//! does not hide itself. `PROPTEST_CASES` sets how many cases each is tried with.
+//! does not hide itself.
 
 #[cfg(test)]
 mod arbitrary;
@@ -16,10 +16,13 @@ mod total;
 
 use proptest::prelude::ProptestConfig;
 
-/// Each rule is tried on this many cases.
+/// How many cases each rule is tried on, unless `PROPTEST_CASES` says otherwise.
+const CASES: u32 = 20_000;
+
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();
-    let cases = default.cases.max(3_000);
+    let is_set = std::env::var_os("PROPTEST_CASES").is_some();
+    let cases = if is_set { default.cases } else { CASES };
     // A failure becomes a case of its own in `behaviour`, not a file of seeds.
     ProptestConfig { cases, failure_persistence: None, ..default }
 }

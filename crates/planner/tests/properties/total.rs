@@ -1,8 +1,10 @@
 //! A plan comes of every input, at the ends of every range too, and says something.
 
 use jiff::{SignedDuration, Timestamp};
-use planner::{NodeState, PodState, Recheck};
+use planner::{NodeState, PodState, Recheck, Step};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use crate::arbitrary::sight;
 use crate::config;
@@ -53,5 +55,32 @@ proptest! {
             sight.observed.record.next_number = used;
         }
         prop_assert!(!sight.plan().message.is_empty());
+    }
+}
+
+/// A rule about a step that is hardly ever planned would say nothing.
+#[test]
+fn every_step_is_planned_in_many_cases() {
+    let mut runner = TestRunner::deterministic();
+    let mut planned = [0; 10];
+    for _ in 0..20_000 {
+        let sight = sight().new_tree(&mut runner).expect("a case").current();
+        planned[kind(sight.step().as_ref())] += 1;
+    }
+    assert!(planned.iter().all(|&times| times >= 100), "{planned:?}");
+}
+
+fn kind(step: Option<&Step>) -> usize {
+    match step {
+        None => 0,
+        Some(Step::CreateSeed { .. }) => 1,
+        Some(Step::CreateJoiner { .. }) => 2,
+        Some(Step::MarkServed { .. }) => 3,
+        Some(Step::RecordServed { .. }) => 4,
+        Some(Step::DeletePod { .. }) => 5,
+        Some(Step::AddLearner { .. }) => 6,
+        Some(Step::Promote { .. }) => 7,
+        Some(Step::RemoveMember { .. }) => 8,
+        Some(Step::MoveLeader { .. }) => 9,
     }
 }

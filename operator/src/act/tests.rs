@@ -1,0 +1,215 @@
+//! Which calls a step makes, in which order, and what it does when one is refused.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use api::v1beta1::Cluster;
+use http::{Method, Request, Response, StatusCode};
+use kube::Client;
+use kube::client::Body;
+use planner::{Membership, Observed, Record, Step};
+use serde_json::{Value, json};
+use tower_test::mock;
+
+use super::{Actor, Outcome};
+use crate::error::Error;
+use crate::observe::{EtcdView, Sight};
+use crate::validate::validate;
+
+/// What the API server is asked: method, path and body.
+#[derive(Debug)]
+struct Call {
+    method: Method,
+    path: String,
+    body: Value,
+}
+
+/// One expected call's answer.
+type Answer = fn(&Call) -> (StatusCode, Value);
+
+fn cluster() -> Cluster {
+    serde_json::from_value(json!({
+        "apiVersion": "etcd.coreos.com/v1beta1",
+        "kind": "Cluster",
+        "metadata":
+            {"name": "orders", "namespace": "shop", "uid": "u-1", "resourceVersion": "41"},
+        "spec": {"size": 3},
+        "status": {"nextMember": 4},
+    }))
+    .unwrap()
+}
+
+fn sight() -> Sight {
+    let cluster = Arc::new(cluster());
+    let name = validate(&cluster).name;
+    Sight {
+        cluster,
+        name,
+        pods: BTreeMap::from([(2, Arc::new(pod("u-1", "p-2")))]),
+        etcd: EtcdView { answers: BTreeMap::new(), list: None },
+        observed: Observed {
+            record: Record::default(),
+            pods: BTreeMap::new(),
+            membership: Membership::Unknown,
+        },
+    }
+}
+
+fn pod(owner: &str, uid: &str) -> k8s_openapi::api::core::v1::Pod {
+    serde_json::from_value(json!({
+        "metadata": {"name": "orders-0002", "namespace": "shop", "uid": uid, "ownerReferences": [
+            {"apiVersion": "etcd.coreos.com/v1beta1", "kind": "Cluster", "name": "orders",
+             "uid": owner}
+        ]}
+    }))
+    .unwrap()
+}
+
+/// Does the step against an API server that gives these answers, one to each call in order, and
+/// expects no further call.
+async fn act(step: Step, answers: &[Answer]) -> (Result<Outcome, Error>, Vec<Call>) {
+    let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
+    let client = Client::new(service, "shop");
+    let mut sight = sight();
+    let validated = validate(&sight.cluster);
+    let server = async {
+        let mut calls = Vec::new();
+        for answer in answers {
+            let (request, respond) = handle.next_request().await.expect("a call was expected");
+            let call = read(request).await;
+            let (status, body) = answer(&call);
+            let body = Body::from(serde_json::to_vec(&body).unwrap());
+            respond.send_response(Response::builder().status(status).body(body).unwrap());
+            calls.push(call);
+        }
+        // Any further call finds the server gone and fails the step.
+        drop(handle);
+        calls
+    };
+    let mut actor =
+        Actor { client: &client, init_image: "guard:1", cluster: &validated, sight: &mut sight };
+    tokio::join!(actor.act(&step), server)
+}
+
+async fn read(request: Request<Body>) -> Call {
+    let (parts, body) = request.into_parts();
+    let bytes = body.collect_bytes().await.unwrap();
+    Call {
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
+        body: serde_json::from_slice(&bytes).unwrap_or(Value::Null),
+    }
+}
+
+fn echo(call: &Call) -> (StatusCode, Value) {
+    (StatusCode::OK, call.body.clone())
+}
+
+fn status(code: u16, reason: &str) -> (StatusCode, Value) {
+    let body = json!({"kind": "Status", "status": "Failure", "reason": reason, "code": code,
+                      "message": reason});
+    (StatusCode::from_u16(code).unwrap(), body)
+}
+
+fn conflict(_: &Call) -> (StatusCode, Value) {
+    status(409, "Conflict")
+}
+
+fn already_exists(_: &Call) -> (StatusCode, Value) {
+    status(409, "AlreadyExists")
+}
+
+fn not_found(_: &Call) -> (StatusCode, Value) {
+    status(404, "NotFound")
+}
+
+fn our_pod(_: &Call) -> (StatusCode, Value) {
+    (StatusCode::OK, serde_json::to_value(pod("u-1", "p-9")).unwrap())
+}
+
+fn foreign_pod(_: &Call) -> (StatusCode, Value) {
+    (StatusCode::OK, serde_json::to_value(pod("u-other", "p-9")).unwrap())
+}
+
+#[tokio::test]
+async fn a_number_is_written_down_before_its_pod_is_made() {
+    let (outcome, calls) = act(Step::CreateSeed { number: 7 }, &[echo, echo]).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(
+        (&calls[0].method, calls[0].path.as_str()),
+        (&Method::PUT, "/apis/etcd.coreos.com/v1beta1/namespaces/shop/clusters/orders/status")
+    );
+    assert_eq!(calls[0].body["status"]["nextMember"], 8);
+    assert_eq!(calls[0].body["status"]["currentVersion"], "3.6.16");
+    assert_eq!(calls[0].body["metadata"]["resourceVersion"], "41");
+    assert_eq!(
+        (&calls[1].method, calls[1].path.as_str()),
+        (&Method::POST, "/api/v1/namespaces/shop/pods")
+    );
+    assert_eq!(calls[1].body["metadata"]["name"], "orders-0007");
+}
+
+#[tokio::test]
+async fn no_pod_is_made_when_the_status_changed_meanwhile() {
+    let (outcome, calls) = act(Step::CreateSeed { number: 7 }, &[conflict]).await;
+    assert!(matches!(outcome, Err(Error::Conflict { .. })), "{outcome:?}");
+    assert_eq!(calls.len(), 1);
+}
+
+#[tokio::test]
+async fn a_lower_number_never_lowers_the_mark() {
+    let (_, calls) = act(Step::CreateSeed { number: 1 }, &[echo, echo]).await;
+    assert_eq!(calls[0].body["status"]["nextMember"], 4);
+}
+
+#[tokio::test]
+async fn a_pod_of_ours_that_is_there_already_is_done() {
+    let answers: [Answer; 3] = [echo, already_exists, our_pod];
+    let (outcome, _) = act(Step::CreateSeed { number: 2 }, &answers).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+}
+
+#[tokio::test]
+async fn a_foreign_pod_of_that_name_is_a_clash() {
+    let answers: [Answer; 3] = [echo, already_exists, foreign_pod];
+    let (outcome, _) = act(Step::CreateSeed { number: 2 }, &answers).await;
+    let Err(Error::Clash { name, .. }) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(name, "orders-0002");
+}
+
+#[tokio::test]
+async fn only_the_very_pod_that_was_seen_is_deleted() {
+    let (outcome, calls) = act(Step::DeletePod { number: 2 }, &[our_pod]).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(calls[0].method, Method::DELETE);
+    assert_eq!(calls[0].body["preconditions"]["uid"], "p-2");
+}
+
+#[tokio::test]
+async fn a_pod_that_is_gone_already_is_deleted() {
+    let (outcome, _) = act(Step::DeletePod { number: 2 }, &[not_found]).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+}
+
+#[tokio::test]
+async fn only_the_very_pod_that_was_seen_is_marked() {
+    let (outcome, calls) = act(Step::MarkServed { number: 2 }, &[our_pod]).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(calls[0].body["metadata"]["uid"], "p-2");
+    assert_eq!(calls[0].body["metadata"]["annotations"][api::annotations::SERVED], "true");
+}
+
+#[tokio::test]
+async fn that_the_cluster_served_is_recorded_with_its_id() {
+    let (outcome, calls) = act(Step::RecordServed { cluster_id: 0xab }, &[echo]).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(calls[0].body["status"]["served"], true);
+    assert_eq!(calls[0].body["status"]["clusterId"], "ab");
+}
+
+#[tokio::test]
+async fn without_a_member_list_no_membership_call_is_made() {
+    let (outcome, calls) = act(Step::AddLearner { number: 2 }, &[]).await;
+    assert!(matches!(outcome, Err(Error::Etcd { .. })), "{outcome:?}");
+    assert!(calls.is_empty());
+}

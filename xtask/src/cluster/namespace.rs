@@ -1,0 +1,134 @@
+//! A namespace of one's own, and the clusters in it.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use api::v1beta1::{CLUSTER_KIND, Cluster, GROUP, VERSION};
+use futures::StreamExt;
+use k8s_openapi::api::core::v1::{Namespace as Object, Pod, ServiceAccount};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
+use kube::runtime::WatchStreamExt;
+use kube::runtime::wait::{await_condition, conditions::is_deleted};
+use kube::runtime::watcher::watch_object;
+use kube::{Api, Client, ResourceExt};
+use serde_json::json;
+
+use super::within;
+
+/// Only a namespace with this label is ever deleted.
+const OURS: &str = "etcd.coreos.com/made-by";
+const MANAGER: &str = "etcd-operator-xtask";
+/// Members get some seconds to end gracefully.
+const REMOVAL: Duration = Duration::from_mins(2);
+
+/// A namespace that this run made.
+#[derive(Clone)]
+pub(crate) struct Namespace {
+    client: Client,
+    name: String,
+}
+
+impl Namespace {
+    /// Makes it, after removing one that a killed run left.
+    pub(crate) async fn create(client: &Client, name: &str) -> Result<Self> {
+        let all: Api<Object> = Api::all(client.clone());
+        Self::existing(client, name).delete().await?;
+        let metadata = json!({"name": name, "labels": {OURS: MANAGER}});
+        let new: Object = serde_json::from_value(json!({ "metadata": metadata }))?;
+        within("creating a namespace", all.create(&PostParams::default(), &new)).await?;
+        let accounts: Api<ServiceAccount> = Api::namespaced(client.clone(), name);
+        // Before it exists, Kubernetes refuses pods.
+        let there = await_condition(accounts, "default", |account: Option<&ServiceAccount>| {
+            account.is_some()
+        });
+        within("waiting for the namespace's service account", there).await?;
+        Ok(Self::existing(client, name))
+    }
+
+    /// One that this program made earlier, or that is not there.
+    pub(crate) fn existing(client: &Client, name: &str) -> Self {
+        Self { client: client.clone(), name: name.to_owned() }
+    }
+
+    /// Its objects of one kind.
+    pub(crate) fn all<K>(&self) -> Api<K>
+    where
+        K: kube::Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
+    {
+        Api::namespaced(self.client.clone(), &self.name)
+    }
+
+    /// Asks for a cluster of this size; a cluster that is there is resized.
+    pub(crate) async fn apply(&self, cluster: &str, size: i32) -> Result<()> {
+        let wanted = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": CLUSTER_KIND,
+            "metadata": {"name": cluster},
+            "spec": {"size": size},
+        });
+        let params = PatchParams::apply(MANAGER).force();
+        let clusters: Api<Cluster> = self.all();
+        within("applying the cluster", clusters.patch(cluster, &params, &Patch::Apply(&wanted)))
+            .await?;
+        Ok(())
+    }
+
+    /// Follows a cluster until `is_so`; hands each new message of it to `told`.
+    pub(crate) async fn until(
+        &self,
+        cluster: &str,
+        limit: Duration,
+        mut told: impl FnMut(&str),
+        is_so: impl Fn(&Cluster) -> bool,
+    ) -> Result<Cluster> {
+        let mut last = String::from("none");
+        let following = async {
+            let mut seen = watch_object(self.all::<Cluster>(), cluster).default_backoff().boxed();
+            while let Some(there) = seen.next().await {
+                // A watch that broke is started again by the back-off.
+                let Ok(Some(there)) = there else { continue };
+                let message = there.status.as_ref().and_then(|status| status.message.as_ref());
+                if let Some(message) = message.filter(|message| **message != last) {
+                    last.clone_from(message);
+                    told(message);
+                }
+                if is_so(&there) {
+                    return Ok(there);
+                }
+            }
+            bail!("the watch of the cluster ended")
+        };
+        let outcome = tokio::time::timeout(limit, following).await;
+        outcome.with_context(|| {
+            format!("cluster {cluster} is not there after {limit:?}; its message: {last}")
+        })?
+    }
+
+    /// The pods of a cluster's members.
+    pub(crate) async fn member_pods(&self, cluster: &str) -> Result<Vec<Pod>> {
+        let selector = format!("{}={cluster}", api::labels::CLUSTER);
+        let params = ListParams::default().labels(&selector);
+        let pods: Api<Pod> = self.all();
+        Ok(within("listing the members' pods", pods.list(&params)).await?.items)
+    }
+
+    /// Deletes it with everything in it, and waits until it is gone.
+    pub(crate) async fn delete(self) -> Result<()> {
+        let all: Api<Object> = Api::all(self.client.clone());
+        let Some(there) = within("reading a namespace", all.get_opt(&self.name)).await? else {
+            return Ok(());
+        };
+        if there.labels().get(OURS).map(String::as_str) != Some(MANAGER) {
+            bail!("the namespace {} was made by somebody else; delete it by hand", self.name);
+        }
+        let deleting = all.delete(&self.name, &DeleteParams::default());
+        within("deleting the namespace", deleting).await?;
+        let uid = there.uid().unwrap_or_default();
+        let gone = await_condition(all, &self.name, is_deleted(&uid));
+        let waited = tokio::time::timeout(REMOVAL, gone).await;
+        waited.with_context(|| {
+            format!("namespace {} is not gone after {REMOVAL:?}; see what is left in it", self.name)
+        })??;
+        Ok(())
+    }
+}

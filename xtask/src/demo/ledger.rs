@@ -1,0 +1,85 @@
+//! What was done, how long it took and what came out: the table at the end.
+
+use std::fmt;
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use ::tests::progress::{Progress, seconds};
+use anyhow::{Context, Result};
+use serde::{Deserialize, Serialize};
+
+/// One step.
+#[derive(Clone, Debug, Serialize, Deserialize, PartialEq)]
+pub(super) struct Row {
+    step: String,
+    seconds: f64,
+    result: String,
+}
+
+/// The steps so far.
+#[derive(Clone, Debug, Default, Serialize, Deserialize, PartialEq)]
+pub(super) struct Ledger(Vec<Row>);
+
+impl Ledger {
+    /// Does `work`, shows it, and writes down the sentence that it returns.
+    pub(super) async fn step(
+        &mut self,
+        progress: &Progress,
+        step: &str,
+        expected: Duration,
+        work: impl Future<Output = Result<String>>,
+    ) -> Result<()> {
+        let start = Instant::now();
+        let done = progress.step(step, expected, work).await;
+        let result = done.as_ref().map_or_else(|_| "FAILED".to_owned(), Clone::clone);
+        self.0.push(Row { step: step.to_owned(), seconds: start.elapsed().as_secs_f64(), result });
+        done.map(drop).with_context(|| format!("the step `{step}` failed"))
+    }
+
+    /// Takes over the steps of another part.
+    pub(super) fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+}
+
+impl fmt::Display for Ledger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let width = self.0.iter().map(|row| row.step.len()).max().unwrap_or(0);
+        writeln!(f, "\n{:<width$}  {:>10}  what came out", "what was done", "took")?;
+        for row in &self.0 {
+            let took = seconds(Duration::try_from_secs_f64(row.seconds).unwrap_or_default());
+            writeln!(f, "{:<width$}  {took:>10}  {}", row.step, row.result)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_secs(1);
+
+    #[tokio::test]
+    async fn a_failed_step_is_in_the_table_and_named_in_the_error() {
+        let mut ledger = Ledger::default();
+        let fine = async { Ok("three vote".to_owned()) };
+        ledger.step(&Progress::Silent, "create", SOON, fine).await.unwrap();
+        let bad = async { bail!("no node is left") };
+        let error = ledger.step(&Progress::Silent, "grow", SOON, bad).await.unwrap_err();
+        assert_eq!(format!("{error:#}"), "the step `grow` failed: no node is left");
+        let table = ledger.to_string();
+        assert!(table.contains("create") && table.contains("three vote"), "{table}");
+        assert!(table.contains("grow") && table.contains("FAILED"), "{table}");
+    }
+
+    #[tokio::test]
+    async fn rows_survive_the_way_out_of_the_local_kubernetes() {
+        let mut ledger = Ledger::default();
+        ledger.step(&Progress::Silent, "kill", SOON, async { Ok("healed".into()) }).await.unwrap();
+        let text = serde_json::to_string(&ledger).unwrap();
+        assert_eq!(serde_json::from_str::<Ledger>(&text).unwrap(), ledger);
+    }
+}
