@@ -135,3 +135,138 @@ fn exit_code(container: &ContainerStatus) -> Option<i32> {
 fn last_exit_code(container: &ContainerStatus) -> Option<i32> {
     Some(container.last_state.as_ref()?.terminated.as_ref()?.exit_code)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    const SINCE: &str = "2026-01-02T03:04:05Z";
+
+    /// A pod whose guard and etcd are in these states.
+    fn pod(phase: &str, guard: &Value, etcd: &Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {
+                "name": "orders-0003",
+                "annotations": {
+                    "etcd.coreos.com/role": "joiner",
+                    "etcd.coreos.com/served": "true",
+                    "etcd.coreos.com/initial-cluster":
+                        "orders-0000=http://orders-0000.orders.shop.svc:2380,\
+                         orders-0003=http://orders-0003.orders.shop.svc:2380"
+                }
+            },
+            "status": {
+                "phase": phase,
+                "conditions": [
+                    {"type": "PodScheduled", "status": "True"},
+                    {"type": "Ready", "status": "False", "lastTransitionTime": SINCE}
+                ],
+                "initContainerStatuses": [guard],
+                "containerStatuses": [etcd]
+            }
+        }))
+        .unwrap()
+    }
+
+    fn container(name: &str, state: &Value, last: &Value) -> Value {
+        json!({"name": name, "image": "i", "imageID": "", "ready": false, "restartCount": 2,
+               "state": state, "lastState": last})
+    }
+
+    fn state_of(phase: &str, guard: (Value, Value), etcd: (Value, Value)) -> PodState {
+        let guard = container(GUARD_CONTAINER, &guard.0, &guard.1);
+        let etcd = container(ETCD_CONTAINER, &etcd.0, &etcd.1);
+        state(&pod(phase, &guard, &etcd))
+    }
+
+    fn exited(code: i32) -> Value {
+        json!({"terminated": {"exitCode": code}})
+    }
+
+    fn running() -> Value {
+        json!({"running": {"startedAt": SINCE}})
+    }
+
+    fn waiting(reason: &str) -> Value {
+        json!({"waiting": {"reason": reason}})
+    }
+
+    fn since() -> Timestamp {
+        SINCE.parse().unwrap()
+    }
+
+    #[test]
+    fn the_guard_at_work_gates_the_pod() {
+        let state =
+            state_of("Pending", (running(), json!({})), (waiting("PodInitializing"), json!({})));
+        assert_eq!(state, PodState::Gated);
+    }
+
+    #[test]
+    fn the_guards_refusal_is_lost_data_between_its_restarts_too() {
+        let idle = || (waiting("PodInitializing"), json!({}));
+        for guard in [
+            (exited(DATA_LOST), json!({})),
+            (waiting("CrashLoopBackOff"), exited(DATA_LOST)),
+            (running(), exited(DATA_LOST)),
+        ] {
+            assert_eq!(state_of("Pending", guard.clone(), idle()), PodState::DataLost, "{guard:?}");
+        }
+    }
+
+    #[test]
+    fn a_guard_that_passed_after_an_earlier_refusal_has_passed() {
+        let state = state_of("Running", (exited(0), exited(DATA_LOST)), (running(), json!({})));
+        assert_eq!(state, PodState::Running { ready: false, restarts: 2, since: since() });
+    }
+
+    #[test]
+    fn a_guard_that_fails_otherwise_crash_loops() {
+        let idle = (waiting("PodInitializing"), json!({}));
+        let state = state_of("Pending", (waiting("CrashLoopBackOff"), exited(1)), idle);
+        assert_eq!(state, PodState::CrashLooping(since()));
+    }
+
+    #[test]
+    fn an_etcd_that_fails_again_and_again_crash_loops_since_it_was_ready_last() {
+        let etcd = (waiting("CrashLoopBackOff"), exited(2));
+        let state = state_of("Running", (exited(0), json!({})), etcd);
+        assert_eq!(state, PodState::CrashLooping(since()));
+    }
+
+    #[test]
+    fn an_image_that_cannot_be_pulled_is_pending_with_its_reason() {
+        let etcd = (waiting("ImagePullBackOff"), json!({}));
+        let state = state_of("Pending", (exited(0), json!({})), etcd);
+        assert_eq!(state, PodState::Pending("ImagePullBackOff".into()));
+    }
+
+    #[test]
+    fn an_evicted_pod_failed_whatever_its_containers_say() {
+        let state = state_of("Failed", (exited(0), json!({})), (running(), json!({})));
+        assert_eq!(state, PodState::Failed(since()));
+    }
+
+    #[test]
+    fn an_unschedulable_pod_says_why() {
+        let pod: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "orders-0003"},
+            "status": {"phase": "Pending", "conditions": [
+                {"type": "PodScheduled", "status": "False", "message": "0/3 nodes are available"}
+            ]}
+        }))
+        .unwrap();
+        assert_eq!(state(&pod), PodState::Pending("0/3 nodes are available".into()));
+    }
+
+    #[test]
+    fn role_and_mark_are_read_from_the_annotations() {
+        let name = ClusterName { namespace: "shop".into(), name: "orders".into() };
+        let idle = container(ETCD_CONTAINER, &waiting("PodInitializing"), &json!({}));
+        let guard = container(GUARD_CONTAINER, &running(), &json!({}));
+        let pod = read(&pod("Pending", &guard, &idle), &name, NodeState::Ready, true);
+        assert_eq!(pod.role, Role::Joiner([0, 3].into()));
+        assert!(pod.marked && pod.published && !pod.terminating);
+    }
+}
