@@ -61,6 +61,7 @@ type Attempt = Result<Option<Outcome>, Error>;
 async fn one_step(key: &ObjectRef<GuardedCluster>, ctx: &Context) -> Result<Action, Error> {
     let Some(decided) = decide(key, ctx, Freshness::Cached).await? else {
         ctx.metrics.forget(key.namespace.as_deref().unwrap_or_default(), &key.name);
+        count_phases(ctx);
         return Ok(Action::await_change());
     };
     let surroundings = surroundings(&decided, ctx).await;
@@ -190,6 +191,10 @@ fn count(sight: &Sight, ctx: &Context) {
     } else {
         ctx.metrics.members(namespace, name, sight.observed.record.members.len(), 0);
     }
+    count_phases(ctx);
+}
+
+fn count_phases(ctx: &Context) {
     let clusters = ctx.caches.clusters.state();
     let phases = clusters
         .iter()

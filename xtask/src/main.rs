@@ -1,5 +1,6 @@
 //! `cargo xtask`: what people and CI do with this repository, each command a module of its own.
 
+mod bench;
 mod cluster;
 mod crds;
 mod demo;
@@ -22,6 +23,9 @@ enum Task {
     Images,
     /// See it work: a cluster on a real Kubernetes, and what happens when parts of it die
     Demo(demo::Options),
+    /// Figures beside their goals: how fast clusters come up and heal, what the operator costs
+    #[command(subcommand)]
+    Bench(bench::Bench),
     /// Check and test everything, as CI does
     Test(test::Options),
     /// Write the custom resource definitions below deploy/crds
@@ -38,6 +42,7 @@ async fn main() -> ExitCode {
         Task::Kube(command) => Box::pin(command.run()).await,
         Task::Images => Box::pin(images::run()).await.map(done),
         Task::Demo(options) => Box::pin(demo::run(options)).await,
+        Task::Bench(bench) => Box::pin(bench.run()).await,
         Task::Test(options) => Box::pin(test::run(options)).await,
         Task::Crds { check } => crds::run(check).map(done),
     };

@@ -17,13 +17,33 @@ use crate::{NodeState, Pod, PodState, Role, Step, quorum};
 /// not waited for again and again. Each one more would be made anew when the membership changes.
 const PREPARED: usize = 2;
 
+/// A learner that has run for longer than this gets its vote before another joins beside it.
+const PAIRED_WITHIN: SignedDuration = SignedDuration::from_secs(10);
+
 /// Adds the next waiting pod to the membership, or prepares another pod.
 pub(crate) fn step(view: &View<'_>) -> Option<Reasoned> {
-    if view.count() >= view.desired.size || view.all().any(|member| member.number.is_none()) {
-        return None;
-    }
-    let waiting = waiting(view);
+    let waiting = may_grow(view).then(|| waiting(view))?;
     add(view, &waiting).or_else(|| prepare(view, waiting))
+}
+
+/// Adds the second of two learners before the first gets its vote: for five seconds after that
+/// etcd refuses to add another (`unhealthy cluster`: its voters have not been connected for so
+/// long). Only from an odd number of voters, since the fourth tolerates no more than three do; and
+/// only for a while, so that a refusal that stays keeps nobody from its vote.
+pub(crate) fn second(view: &View<'_>) -> Option<Reasoned> {
+    let fresh = |state: &PodState| match state {
+        PodState::Running { since, .. } => view.now.duration_since(*since) < PAIRED_WITHIN,
+        _ => false,
+    };
+    let mut learners = view.learners().map(|learner| view.pod(learner));
+    let is_first = view.voters().count() % 2 == 1 && view.learners().count() == 1;
+    let is_fresh = learners.all(|pod| pod.is_some_and(|pod| fresh(&pod.state)));
+    let waiting = (is_first && is_fresh && may_grow(view)).then(|| waiting(view))?;
+    add(view, &waiting)
+}
+
+fn may_grow(view: &View<'_>) -> bool {
+    view.count() < view.desired.size && view.all().all(|member| member.number.is_some())
 }
 
 fn add(view: &View<'_>, waiting: &BTreeSet<u32>) -> Option<Reasoned> {

@@ -4,7 +4,8 @@
 //! that a removed member is gone before the next one is; then members that are too many, then
 //! those that do not come back. Then learners get their vote: after the removals, because etcd
 //! refuses a learner that is not in sync for as long as it is not, and nothing must wait for that.
-//! Last, new ones join. Each concern looks at the same [`View`] and may give one step.
+//! Last, new ones join; only the second of two that join side by side comes before the first one's
+//! vote. Each concern looks at the same [`View`] and may give one step.
 
 use jiff::Timestamp;
 
@@ -28,6 +29,7 @@ pub(crate) fn plan(
         .or_else(|| replace::orphan(&view))
         .or_else(|| shrink::step(&view))
         .or_else(|| replace::step(&view))
+        .or_else(|| grow::second(&view))
         .or_else(|| promote(&view))
         .or_else(|| grow::step(&view));
     match step {

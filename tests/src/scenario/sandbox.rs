@@ -61,7 +61,8 @@ impl Sandbox {
 
     async fn remove(&self) -> Result<()> {
         let namespaces: Api<Namespace> = Api::all(self.client.clone());
-        let deleting = namespaces.delete(&self.namespace, &DeleteParams::default());
+        let params = DeleteParams::default();
+        let deleting = namespaces.delete(&self.namespace, &params);
         request(deleting).await.map(drop).context("deleting the scenario's namespace")
     }
 

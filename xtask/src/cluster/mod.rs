@@ -12,9 +12,9 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use api::v1beta1::{Cluster, Phase};
-use k8s_openapi::api::core::v1::Pod;
 use kube::api::DeleteParams;
 
+pub(crate) use ::tests::scenario::is_ready;
 pub(crate) use forward::Forward;
 pub(crate) use namespace::Namespace;
 pub(crate) use operator::{Operator, manifests};
@@ -49,13 +49,6 @@ pub(crate) fn is_whole(cluster: &Cluster) -> bool {
 pub(crate) fn member_names(cluster: &Cluster) -> Vec<String> {
     let rows = cluster.status.iter().flat_map(|status| &status.member_statuses);
     rows.map(|row| row.name.clone()).collect()
-}
-
-/// Whether the pod is ready and stays.
-pub(crate) fn is_ready(pod: &Pod) -> bool {
-    let conditions = pod.status.iter().flat_map(|status| status.conditions.iter().flatten());
-    let mut ready = conditions.filter(|condition| condition.type_ == "Ready");
-    pod.metadata.deletion_timestamp.is_none() && ready.any(|condition| condition.status == "True")
 }
 
 /// Deletes at once, as when a machine dies: without the grace period.

@@ -121,8 +121,8 @@ impl Namespace {
         if there.labels().get(OURS).map(String::as_str) != Some(MANAGER) {
             bail!("the namespace {} was made by somebody else; delete it by hand", self.name);
         }
-        let deleting = all.delete(&self.name, &DeleteParams::default());
-        within("deleting the namespace", deleting).await?;
+        let now = DeleteParams::default();
+        within("deleting the namespace", all.delete(&self.name, &now)).await?;
         let uid = there.uid().unwrap_or_default();
         let gone = await_condition(all, &self.name, is_deleted(&uid));
         let waited = tokio::time::timeout(REMOVAL, gone).await;

@@ -34,14 +34,14 @@ impl Operator {
 
     /// Whether it is deployed.
     pub(crate) async fn is_there(&self) -> Result<bool> {
-        let there = self.deployments().get_opt(NAME);
-        Ok(within("looking for the operator", there).await?.is_some())
+        let all = self.deployments();
+        Ok(within("looking for the operator", all.get_opt(NAME)).await?.is_some())
     }
 
     /// Whether clusters are known.
     pub(crate) async fn is_defined(&self) -> Result<bool> {
-        let there = self.definitions().get_opt(DEFINITION);
-        Ok(within("looking for the definition", there).await?.is_some())
+        let all = self.definitions();
+        Ok(within("looking for the definition", all.get_opt(DEFINITION)).await?.is_some())
     }
 
     /// Applies a kustomization with it and waits until all replicas run, also when it was there: its

@@ -34,6 +34,18 @@ pub(crate) struct Tally {
     pub(crate) longest_gap: Duration,
 }
 
+impl Tally {
+    /// One put more, so long after the last acknowledged one.
+    fn count(&mut self, is_written: bool, gap: Duration) {
+        self.longest_gap = self.longest_gap.max(gap);
+        if is_written {
+            self.acknowledged += 1;
+        } else {
+            self.failed += 1;
+        }
+    }
+}
+
 /// Writes until [`Writer::stop`].
 pub(crate) struct Writer {
     tally: Arc<Mutex<Tally>>,
@@ -89,17 +101,12 @@ async fn write(url: String, tally: Arc<Mutex<Tally>>, stopped: watch::Receiver<b
     let mut last = Instant::now();
     let mut number = 0;
     while !*stopped.borrow() {
-        let put = put(&mut client, &url, number).await;
-        let mut tally = tally.lock().unwrap_or_else(PoisonError::into_inner);
-        tally.longest_gap = tally.longest_gap.max(last.elapsed());
-        if put.is_ok() {
+        let is_written = put(&mut client, &url, number).await.is_ok();
+        tally.lock().unwrap_or_else(PoisonError::into_inner).count(is_written, last.elapsed());
+        if is_written {
             number += 1;
-            tally.acknowledged = number;
             last = Instant::now();
-        } else {
-            tally.failed += 1;
         }
-        drop(tally);
         tokio::time::sleep(PAUSE).await;
     }
 }

@@ -29,7 +29,8 @@ pub(super) async fn show(
     ensure!(on_path("kubectl").is_some(), "kubectl is not on PATH; the demo installs with it");
     let options = KubeConfigOptions { context: Some(context.to_owned()), ..Default::default() };
     let config = Config::from_kubeconfig(&options).await;
-    let config = config.with_context(|| format!("the kubeconfig has no usable context {context}"))?;
+    let config =
+        config.with_context(|| format!("the kubeconfig has no usable context {context}"))?;
     let client = Client::try_from(config).context("connecting to Kubernetes")?;
     let operator = Operator::new(&client, Some(context));
     ensure!(
@@ -42,7 +43,10 @@ pub(super) async fn show(
     if keep {
         eprintln!("\nIt is all still up: kubectl --context {context} -n etcd-demo get etcd,pods");
         eprintln!("To remove it: kubectl --context {context} delete namespace etcd-demo");
-        eprintln!("and then:     kubectl --context {context} delete -k {}", kustomization.display());
+        eprintln!(
+            "and then:     kubectl --context {context} delete -k {}",
+            kustomization.display()
+        );
     }
     Ok(())
 }

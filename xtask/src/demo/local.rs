@@ -41,8 +41,11 @@ pub(super) async fn show(keep: bool, ledger: &mut Ledger) -> Result<()> {
         }
         return told;
     }
-    let removed =
-        if was_up.is_none() { localkube::down(&progress).await.map_err(Into::into) } else { Ok(()) };
+    let removed = if was_up.is_none() {
+        localkube::down(&progress).await.map_err(Into::into)
+    } else {
+        Ok(())
+    };
     told.and(removed)
 }
 

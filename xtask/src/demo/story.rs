@@ -115,8 +115,7 @@ impl<'a> Story<'a> {
         let pods: Api<Pod> = namespace.all();
         let healing = async {
             within("killing a member", pods.delete(&leader, &at_once())).await?;
-            let is_healed =
-                |now: &Cluster| is_whole(now) && !member_names(now).contains(&leader);
+            let is_healed = |now: &Cluster| is_whole(now) && !member_names(now).contains(&leader);
             let healed = self.until(namespace, is_healed).await?;
             Ok(format!("{leader} is gone; {} vote", member_names(&healed).join(", ")))
         };

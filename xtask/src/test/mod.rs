@@ -60,7 +60,14 @@ async fn static_checks(stages: &mut Stages, tools: &Tools) -> Result<()> {
     let tree = "cargo tree --workspace --locked --invert ring";
     stages.work("one TLS provider", tree, check_tls_provider()).await?;
     let mut deny = command(&tools.cargo_deny);
-    deny.current_dir(workspace()).args(["--workspace", "check", "--hide-inclusion-graph", "licenses", "bans", "sources"]);
+    deny.current_dir(workspace()).args([
+        "--workspace",
+        "check",
+        "--hide-inclusion-graph",
+        "licenses",
+        "bans",
+        "sources",
+    ]);
     stages.command("licences and sources", &mut deny, false).await?;
     let generated = async { crate::crds::run(true) };
     stages.work("generated files", "cargo xtask crds --check", generated).await?;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::SignedDuration;
 use planner::{NodeState, Phase, PodState, Recheck, Step};
 
-use crate::builder::{FIRST, ago, cluster, id, long_ago, recently, running};
+use crate::builder::{Cluster, FIRST, ago, cluster, id, long_ago, recently, running};
 
 const SECOND: u32 = FIRST + 1;
 const THIRD: u32 = FIRST + 2;
@@ -109,11 +109,38 @@ fn no_vote_is_given_when_it_would_cost_the_quorum() {
     assert_eq!(ailing.step(), None);
 }
 
+/// A first learner whose container started so long ago, and a pod that waits.
+fn first_of_two(cluster: Cluster, learner: u32, seconds: i64) -> Cluster {
+    let since = ago(SignedDuration::from_secs(seconds));
+    cluster
+        .learner(learner)
+        .waiting(learner + 1)
+        .edit_pod(learner, |pod| pod.state = PodState::Running { ready: false, restarts: 0, since })
+}
+
 #[test]
 fn two_join_side_by_side_only_where_every_member_admits_it() {
-    let one_joins = cluster(1).size(3).learner(SECOND).waiting(THIRD).down(SECOND);
-    assert_eq!(one_joins.clone().step(), None);
-    assert_eq!(one_joins.learner_limit(2).step(), Some(Step::AddLearner { number: THIRD }));
+    let first = first_of_two(cluster(1).size(3), SECOND, 1);
+    assert_eq!(first.clone().step(), Some(Step::Promote { id: id(SECOND), number: SECOND }));
+    assert_eq!(first.learner_limit(2).step(), Some(Step::AddLearner { number: THIRD }));
+}
+
+/// For five seconds after a promotion etcd refuses to add a member.
+#[test]
+fn the_second_of_two_is_added_before_the_first_gets_its_vote() {
+    let promotes = |number| Some(Step::Promote { id: id(number), number });
+    for (pair, step) in [
+        (first_of_two(cluster(3).size(5), 7, 9), Some(Step::AddLearner { number: 8 })),
+        (first_of_two(cluster(3).size(5), 7, 10), promotes(7)),
+        (first_of_two(cluster(2).size(5), 6, 1), promotes(6)),
+        (
+            first_of_two(cluster(3).size(5), 7, 1).edit_pod(8, |pod| pod.published = false),
+            promotes(7),
+        ),
+        (first_of_two(cluster(3).size(5), 7, 1).down(7), Some(Step::AddLearner { number: 8 })),
+    ] {
+        assert_eq!(pair.learner_limit(2).step(), step);
+    }
 }
 
 #[test]

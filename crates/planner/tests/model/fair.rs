@@ -45,7 +45,7 @@ impl Converged {
             if is_as_wanted(&world) {
                 return self.remember(passed);
             }
-            if !bring_back(&mut world) {
+            if !let_time_pass(&mut world) && !bring_back(&mut world) {
                 // What was lost without a quorum is not remembered: it depends on the start.
                 return !had_quorum && waits_for_a_person(&world);
             }
@@ -97,6 +97,10 @@ fn reconcile(world: &mut World) {
     }
 }
 
+fn let_time_pass(world: &mut World) -> bool {
+    !std::mem::replace(&mut world.late, true)
+}
+
 fn bring_back(world: &mut World) -> bool {
     let away = world.pods.values_mut().filter(|pod| pod.node != Node::Ready);
     let mut any = false;
@@ -139,6 +143,6 @@ fn phase(world: &World) -> Phase {
 
 /// Lets everything happen until the cluster is as wanted.
 pub(crate) fn complete(world: &mut World) {
-    while round(world) {}
+    while round(world) || let_time_pass(world) {}
     assert!(is_as_wanted(world), "{world:#?}");
 }

@@ -31,7 +31,7 @@ fn usual() -> Vec<Scenario> {
     vec![
         // Creation.
         of(0, 2, 1, Budget { wedges: 1, losses: 1, crashes: 1, ..none() }),
-        of(0, 1, 1, Budget { looks: 1, losses: 1, wedges: 1, ..none() }),
+        of(0, 1, 1, Budget { looks: 1, losses: 1, ..none() }),
         of(0, 2, 1, Budget { looks: 1, ..none() }),
         // Growth.
         of(1, 3, 1, Budget { losses: 1, crashes: 1, ..none() }),
@@ -81,12 +81,13 @@ impl Scenario {
             operators: [Operator::Idle, Operator::Idle],
             budget: Budget::default(),
             learner_limit: self.learner_limit,
+            late: false,
             history: History::default(),
         };
         if self.members > 0 {
             fair::complete(&mut world);
         }
         world.history.made = world.pods.keys().fold(0, |made, number| made | 1 << number);
-        World { wanted: self.wanted, budget: self.budget.clone(), ..world }
+        World { wanted: self.wanted, budget: self.budget.clone(), late: false, ..world }
     }
 }

@@ -19,6 +19,7 @@ pub(crate) struct View {
     pub(crate) wanted: usize,
     pub(crate) status: Status,
     pub(crate) pods: Pods,
+    late: bool,
 }
 
 /// The time at which everything is decided. Times are only short or long ago.
@@ -36,8 +37,8 @@ fn long_ago() -> Timestamp {
 
 impl View {
     pub(crate) fn of(world: &World) -> Self {
-        let World { wanted, status, pods, .. } = world.clone();
-        Self { wanted, status, pods }
+        let World { wanted, status, pods, late, .. } = world.clone();
+        Self { wanted, status, pods, late }
     }
 
     pub(crate) fn desired(&self) -> Desired {
@@ -55,10 +56,29 @@ impl View {
         let read = from.and_then(|seed| Some((seed, world.etcd.get(&seed)?)));
         Observed {
             record: self.record(),
-            pods: self.pods.iter().map(|(&number, pod)| (number, of_pod(pod))).collect(),
+            pods: self.pods.iter().map(|(&number, pod)| (number, self.pod(pod))).collect(),
             membership: read.map_or(Membership::Unknown, |(seed, etcd)| {
                 Membership::Known(self.members(world, seed, etcd))
             }),
+        }
+    }
+
+    fn pod(&self, pod: &Pod) -> planner::Pod {
+        let since = if self.late { long_ago() } else { recently() };
+        planner::Pod {
+            role: pod.role.clone(),
+            terminating: pod.terminating,
+            marked: pod.marked,
+            published: pod.stage != Stage::Pending,
+            node: of_node(pod.node),
+            state: match pod.stage {
+                Stage::Pending => PodState::Pending("pulling".into()),
+                Stage::Gated => PodState::Gated,
+                Stage::Running => PodState::Running { ready: true, restarts: 0, since },
+                Stage::Wedged => PodState::Running { ready: false, restarts: 1, since: long_ago() },
+                Stage::Crashing => PodState::CrashLooping(long_ago()),
+                Stage::DataLost => PodState::DataLost,
+            },
         }
     }
 
@@ -93,24 +113,6 @@ impl View {
             learner_limit: world.learner_limit,
             members: etcd.members.iter().map(read).collect(),
         }
-    }
-}
-
-fn of_pod(pod: &Pod) -> planner::Pod {
-    planner::Pod {
-        role: pod.role.clone(),
-        terminating: pod.terminating,
-        marked: pod.marked,
-        published: pod.stage != Stage::Pending,
-        node: of_node(pod.node),
-        state: match pod.stage {
-            Stage::Pending => PodState::Pending("pulling".into()),
-            Stage::Gated => PodState::Gated,
-            Stage::Running => PodState::Running { ready: true, restarts: 0, since: long_ago() },
-            Stage::Wedged => PodState::Running { ready: false, restarts: 1, since: long_ago() },
-            Stage::Crashing => PodState::CrashLooping(long_ago()),
-            Stage::DataLost => PodState::DataLost,
-        },
     }
 }
 

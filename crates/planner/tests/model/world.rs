@@ -24,6 +24,8 @@ pub(crate) struct World {
     pub(crate) budget: Budget,
     /// What etcd admits.
     pub(crate) learner_limit: usize,
+    /// So much time has passed that what runs has run for long.
+    pub(crate) late: bool,
     /// What must not be forgotten to judge the operator.
     pub(crate) history: History,
 }

@@ -5,6 +5,7 @@ use proptest::prelude::*;
 
 use crate::arbitrary::sight;
 use crate::config;
+use crate::sight::majority;
 
 proptest! {
     #![proptest_config(config())]
@@ -17,6 +18,16 @@ proptest! {
         prop_assert_eq!(leaving.number, Some(number));
         prop_assert_ne!(members.leader, Some(id));
         prop_assert!(leaving.learner || members.leader.is_some());
+    }
+
+    /// Whoever does not answer leaves only while the others can decide without it.
+    #[test]
+    fn an_unhealthy_voter_leaves_only_while_a_quorum_is_healthy(sight in sight()) {
+        let Some(Step::RemoveMember { id, .. }) = sight.step() else { return Ok(()) };
+        let leaving = sight.member(id).expect("a member is removed");
+        if !leaving.learner && !sight.is_healthy(leaving) {
+            prop_assert!(sight.healthy_voters() >= majority(sight.voters().len()));
+        }
     }
 
     #[test]

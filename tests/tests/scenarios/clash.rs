@@ -1,0 +1,130 @@
+//! Objects of others that bear our names or labels.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use k8s_openapi::api::core::v1::{Pod, Service};
+use kube::ResourceExt;
+use kube::api::{DeleteParams, Patch, PatchParams};
+use serde_json::json;
+use tests::scenario::{PATIENCE, Sandbox, holds_for, request};
+
+#[tokio::test]
+async fn a_foreign_service_is_never_touched_and_the_clash_is_reported() -> Result<()> {
+    Sandbox::run("clash", async |sandbox| {
+        let theirs = foreign_service(sandbox, "clash", "10.0.0.1").await?;
+        let cluster = sandbox.cluster("clash", json!({"size": 1})).await?;
+
+        reported(&cluster, "Service clash exists and does not belong to this cluster").await?;
+        is_untouched(sandbox, &theirs).await?;
+        ensure!(cluster.pods().await?.is_empty(), "a member was started without its names");
+
+        remove(sandbox, "clash").await?;
+        cluster.whole(1).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_foreign_client_service_does_not_keep_the_members_from_being_healed() -> Result<()> {
+    Sandbox::run("clash-client", async |sandbox| {
+        let theirs = foreign_service(sandbox, "door-client", "10.0.0.2").await?;
+        let cluster = sandbox.cluster("door", json!({"size": 2})).await?;
+
+        reported(&cluster, "Service door-client exists and does not belong").await?;
+        cluster
+            .until("two healthy members", PATIENCE, |status| {
+                status.ready.as_deref() == Some("2/2")
+            })
+            .await?;
+        is_untouched(sandbox, &theirs).await?;
+
+        remove(sandbox, "door-client").await?;
+        cluster
+            .until("no word of the clash", PATIENCE, |status| {
+                !status.message.as_ref().is_some_and(|message| message.contains("door-client"))
+            })
+            .await?;
+        let ours = request(sandbox.api::<Service>().get("door-client")).await?;
+        ensure!(ours.owner_references()[0].uid == cluster.uid, "it is not the cluster's");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_foreign_pod_with_our_labels_or_name_is_never_touched() -> Result<()> {
+    Sandbox::run("clash-pod", async |sandbox| {
+        let labelled = foreign_pod(sandbox, "stray-0009").await?;
+        let named = foreign_pod(sandbox, "stray-0000").await?;
+        let cluster = sandbox.cluster("stray", json!({"size": 1})).await?;
+
+        reported(&cluster, "Pod stray-0000 exists and does not belong to this cluster").await?;
+        for pod in [&labelled, &named] {
+            let now = request(sandbox.api::<Pod>().get(&pod.name_any())).await?;
+            ensure!(now.uid() == pod.uid(), "{} was replaced", pod.name_any());
+            ensure!(now.metadata.deletion_timestamp.is_none(), "{} goes", pod.name_any());
+            ensure!(now.labels() == pod.labels(), "{} was changed", pod.name_any());
+        }
+        let params = DeleteParams::default().grace_period(0);
+        request(sandbox.api::<Pod>().delete("stray-0000", &params)).await?;
+        cluster.whole(1).await?;
+
+        cluster.delete().await?;
+        holds_for("the pod with our labels", Duration::from_secs(5), async || {
+            let now = request(sandbox.api::<Pod>().get("stray-0009")).await?;
+            ensure!(now.metadata.deletion_timestamp.is_none(), "it goes with the cluster");
+            Ok(())
+        })
+        .await
+    })
+    .await
+}
+
+async fn reported(cluster: &tests::scenario::TestCluster, words: &str) -> Result<()> {
+    let says = |status: &api::v1beta1::ClusterStatus| {
+        status.message.as_ref().is_some_and(|message| message.contains(words))
+    };
+    cluster.until(&format!("the message {words:?}"), PATIENCE, says).await.map(drop)
+}
+
+async fn foreign_service(sandbox: &Sandbox, name: &str, external: &str) -> Result<Service> {
+    let service = json!({
+        "apiVersion": "v1", "kind": "Service",
+        "metadata": {"name": name},
+        "spec": {"externalIPs": [external], "ports": [{"port": 80}]},
+    });
+    let params = PatchParams::apply("someone-else");
+    request(sandbox.api::<Service>().patch(name, &params, &Patch::Apply(service))).await
+}
+
+/// It stays Pending: no node has the label that it asks for.
+async fn foreign_pod(sandbox: &Sandbox, name: &str) -> Result<Pod> {
+    let pod = json!({
+        "apiVersion": "v1", "kind": "Pod",
+        "metadata": {"name": name, "labels": {
+            "app": "etcd", "etcd_cluster": "stray", "etcd_node": name,
+        }},
+        "spec": {
+            "nodeSelector": {"nobody": "has-it"},
+            "containers": [{"name": "etcd", "image": "localhost/none:1"}],
+        },
+    });
+    let params = PatchParams::apply("someone-else");
+    request(sandbox.api::<Pod>().patch(name, &params, &Patch::Apply(pod))).await
+}
+
+async fn is_untouched(sandbox: &Sandbox, theirs: &Service) -> Result<()> {
+    let name = theirs.name_any();
+    holds_for("the foreign service as it was", Duration::from_secs(5), async || {
+        let now = request(sandbox.api::<Service>().get(&name)).await?;
+        ensure!(now.resource_version() == theirs.resource_version(), "it was changed: {now:?}");
+        Ok(())
+    })
+    .await
+}
+
+async fn remove(sandbox: &Sandbox, service: &str) -> Result<()> {
+    let api = sandbox.api::<Service>();
+    request(api.delete(service, &DeleteParams::default())).await.map(drop)
+}

@@ -1,0 +1,115 @@
+//! Members fail; the cluster serves and is made whole again.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use api::v1beta1::{Health, Phase};
+use kube::ResourceExt;
+use serde_json::json;
+use tests::localkube::ProcessFault;
+use tests::scenario::{Look, PATIENCE, Sandbox, until};
+
+#[tokio::test]
+async fn a_member_whose_pod_is_gone_is_replaced_under_a_new_number() -> Result<()> {
+    Sandbox::run("heal", async |sandbox| {
+        let cluster = sandbox.cluster("heal", json!({"size": 3})).await?;
+        let before = cluster.whole(3).await?;
+        let writer = cluster.writer();
+        let (leader, _) = before.by_role()?;
+
+        cluster.kill(&leader).await?;
+
+        let after = cluster.whole(3).await?;
+        let lost = leader.name_any();
+        ensure!(!after.names().contains(&lost), "{lost} came back without its data");
+        let kept = before.names().intersection(&after.names()).count();
+        ensure!(kept == 2, "{kept} of the two others are left");
+        let same = before.list.cluster_id == after.list.cluster_id;
+        ensure!(same, "it is another etcd cluster");
+        writer.finish().await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_member_whose_process_hangs_is_named_restarted_and_kept() -> Result<()> {
+    Sandbox::run("hang", async |sandbox| {
+        let cluster = sandbox.cluster("hang", json!({"size": 3})).await?;
+        let before = cluster.whole(3).await?;
+        let (_, followers) = before.by_role()?;
+        let hung = &followers[0];
+        let name = hung.name_any();
+
+        cluster.fault(&sandbox.kube, hung, ProcessFault::Stop).await?;
+
+        let status = cluster
+            .until("the status names the hung member", PATIENCE, |status| {
+                let unready = status.members.as_ref().is_some_and(|m| m.unready == [name.clone()]);
+                unready && status.phase == Some(Phase::Healing)
+            })
+            .await?;
+        let row = status.member_statuses.iter().find(|row| row.name == name);
+        let row = row.context("the hung member has no row")?;
+        ensure!(row.health == Health::Unhealthy && row.message.is_some(), "{row:?}");
+        sandbox.say("the status tells");
+        // Liveness takes three failed probes, and a stopped process outlasts its grace period.
+        until("liveness restarts it", Duration::from_mins(4), async || {
+            let pod = cluster.pod(&name).await?;
+            let restarts = pod.status.iter().flat_map(|s| s.container_statuses.iter().flatten());
+            let restarts: i32 = restarts.map(|container| container.restart_count).sum();
+            Ok(Look::claim(restarts > 0, || format!("{restarts} restarts")))
+        })
+        .await?;
+        let after = cluster.whole(3).await?;
+        ensure!(after.list.members == before.list.members, "the membership changed");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_member_whose_process_dies_goes_on_with_its_data() -> Result<()> {
+    Sandbox::run("crash", async |sandbox| {
+        let cluster = sandbox.cluster("crash", json!({"size": 3})).await?;
+        let before = cluster.whole(3).await?;
+        let writer = cluster.writer();
+        let (leader, followers) = before.by_role()?;
+
+        cluster.fault(&sandbox.kube, &leader, ProcessFault::Kill).await?;
+        writer.advances(10).await?;
+        cluster.fault(&sandbox.kube, &followers[0], ProcessFault::Kill).await?;
+        writer.advances(10).await?;
+
+        let after = cluster.whole(3).await?;
+        ensure!(after.list.members == before.list.members, "the membership changed");
+        writer.finish().await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_cluster_whose_members_all_hang_does_not_delay_another() -> Result<()> {
+    Sandbox::run("hole", async |sandbox| {
+        let hole = sandbox.cluster("hole", json!({"size": 3})).await?;
+        let whole = hole.whole(3).await?;
+        for pod in &whole.pods {
+            hole.fault(&sandbox.kube, pod, ProcessFault::Stop).await?;
+        }
+        hole.phase(Phase::NoQuorum).await?;
+        sandbox.say("nobody answers");
+
+        let other = sandbox.cluster("other", json!({"size": 3})).await?;
+        other.whole(3).await?;
+
+        sandbox.say("the other cluster is there");
+        let hung = hole.status().await?;
+        ensure!(hung.phase == Some(Phase::NoQuorum), "the first one answers again");
+        for pod in &whole.pods {
+            hole.fault(&sandbox.kube, pod, ProcessFault::Continue).await?;
+        }
+        let after = hole.whole_within(3, PATIENCE).await?;
+        ensure!(after.list.members == whole.list.members, "the membership changed");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,174 @@
+//! The operator killed, taken away, or confined to a namespace.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use tests::localkube::workspace;
+use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, holds_for, is_ready, operator, until};
+
+#[tokio::test]
+async fn while_the_operator_is_away_nothing_changes_and_afterwards_all_is_healed() -> Result<()> {
+    Sandbox::run("away", async |sandbox| {
+        let cluster = sandbox.cluster("away", json!({"size": 3})).await?;
+        let whole = cluster.whole(3).await?;
+        let writer = cluster.writer();
+        operator::without(&sandbox.client, async || {
+            sandbox.say("the operator is away");
+            let (_, followers) = whole.by_role()?;
+            cluster.kill(&followers[0]).await?;
+            two_pods(&cluster).await
+        })
+        .await?;
+        sandbox.say("the operator is back");
+        cluster.whole(3).await?;
+        writer.finish().await.map(drop)
+    })
+    .await
+}
+
+async fn two_pods(cluster: &TestCluster) -> Result<()> {
+    until("two pods", PATIENCE, async || {
+        let pods = cluster.pods().await?;
+        Ok(Look::claim(pods.len() == 2, || format!("{} pods", pods.len())))
+    })
+    .await?;
+    holds_for("two pods without an operator", Duration::from_secs(5), async || {
+        let pods = cluster.pods().await?.len();
+        ensure!(pods == 2, "{pods} pods");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn killed_at_ten_random_moments_it_always_goes_on() -> Result<()> {
+    Sandbox::run("killed", async |sandbox| {
+        let cluster = sandbox.cluster("killed", json!({"size": 3})).await?;
+        for _ in 0..3 {
+            crash_within(sandbox, Duration::from_secs(3)).await?;
+        }
+        cluster.whole(3).await?;
+        sandbox.say("created");
+        let writer = cluster.writer();
+
+        cluster.change(json!({"size": 5})).await?;
+        for _ in 0..2 {
+            crash_within(sandbox, Duration::from_secs(4)).await?;
+        }
+        let whole = cluster.whole(5).await?;
+        sandbox.say("grown");
+
+        let (leader, _) = whole.by_role()?;
+        cluster.kill(&leader).await?;
+        for _ in 0..3 {
+            crash_within(sandbox, Duration::from_secs(2)).await?;
+        }
+        cluster.whole(5).await?;
+        sandbox.say("healed");
+
+        cluster.change(json!({"size": 3})).await?;
+        for _ in 0..2 {
+            crash_within(sandbox, Duration::from_secs(2)).await?;
+        }
+        cluster.whole(3).await?;
+        sandbox.say("shrunk");
+        writer.finish().await.map(drop)
+    })
+    .await
+}
+
+/// Kills the operator that works, at a random moment within `span`.
+async fn crash_within(sandbox: &Sandbox, span: Duration) -> Result<()> {
+    let moment = span.mul_f64(fastrand::f64());
+    tokio::time::sleep(moment).await;
+    let who = operator::crash(&sandbox.kube, &sandbox.client).await?;
+    sandbox.say(&format!("killed {who} after {moment:?}"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn an_operator_of_one_namespace_sees_no_other() -> Result<()> {
+    Sandbox::run("mine", async |mine| {
+        Sandbox::run("theirs", async |theirs| {
+            operator::without(&mine.client, async || confined(mine, theirs).await).await
+        })
+        .await
+    })
+    .await
+}
+
+async fn confined(mine: &Sandbox, theirs: &Sandbox) -> Result<()> {
+    let overlay = namespaced_for(mine.namespace())?;
+    let manifests = operator::render(&mine.kube, &overlay).await?;
+    std::fs::remove_dir_all(&overlay)?;
+    ensure!(manifests.iter().all(|one| one["kind"] != "ClusterRole"), "it has a ClusterRole");
+    operator::apply_all(&mine.kube, &manifests).await?;
+    let other = theirs.cluster("other", json!({"size": 1})).await?;
+    let cluster = mine.cluster("own", json!({"size": 3})).await?;
+    let whole = cluster.whole(3).await?;
+    mine.say("its own cluster runs");
+    let (_, followers) = whole.by_role()?;
+    cluster.kill(&followers[0]).await?;
+    cluster.whole(3).await?;
+    ensure!(other.get().await?.status.is_none(), "it looked after another namespace's cluster");
+    let log = mine.kubectl(&["logs", "deployment/etcd-operator"], "").await?;
+    ensure!(!log.contains("forbidden"), "it asked for what it may not: {log}");
+    // It would look after its clusters beside the one that comes back.
+    mine.kubectl(&["delete", "deployment", "etcd-operator", "--wait=true"], "").await.map(drop)
+}
+
+/// A kustomization as a person would write it: `deploy/namespaced` for a namespace, with local images.
+fn namespaced_for(namespace: &str) -> Result<std::path::PathBuf> {
+    let folder = workspace().join("target/scenarios").join(namespace);
+    std::fs::create_dir_all(&folder).context("making the folder of the overlay")?;
+    let env = |name: &str, value: &str| json!({"name": name, "value": value});
+    let patch = json!({
+        "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "etcd-operator"},
+        "spec": {"replicas": 1, "template": {"spec": {"containers": [{
+            "name": "etcd-operator", "imagePullPolicy": "IfNotPresent",
+            "env": [env("INIT_IMAGE", "localhost/etcd-restore-init:dev")],
+        }]}}},
+    });
+    let kustomization: Value = json!({
+        "apiVersion": "kustomize.config.k8s.io/v1beta1", "kind": "Kustomization",
+        "namespace": namespace,
+        "resources": ["../../../deploy/namespaced"],
+        "images": [
+            {"name": "etcd-operator", "newName": "localhost/etcd-operator", "newTag": "dev"},
+        ],
+        "patches": [{"patch": patch.to_string()}],
+    });
+    std::fs::write(folder.join("kustomization.yaml"), kustomization.to_string())?;
+    Ok(folder)
+}
+
+#[tokio::test]
+async fn every_replica_answers_probes_and_tells_its_metrics() -> Result<()> {
+    Sandbox::run("metrics", async |sandbox| {
+        let cluster = sandbox.cluster("counted", json!({"size": 1})).await?;
+        cluster.whole(1).await?;
+        let leader = operator::leader(&sandbox.client).await?.name_any();
+        let pods = operator::pods(&sandbox.client).await?;
+        for pod in pods.iter().filter(|pod| is_ready(pod)) {
+            let ip = pod.status.as_ref().and_then(|status| status.pod_ip.clone());
+            let address = format!("{}:8080", ip.context("no address")?);
+            for path in ["/healthz", "/readyz"] {
+                let (code, body) = tests::scenario::get(&address, path).await?;
+                ensure!(code == 200, "{path} answers {code}: {body}");
+            }
+            let (_, metrics) = tests::scenario::get(&address, "/metrics").await?;
+            let leads = i32::from(pod.name_any() == leader);
+            let line = format!("etcd_operator_leader {leads}");
+            ensure!(metrics.contains(&line), "no `{line}` in {metrics}");
+            let counted = format!(
+                r#"etcd_operator_cluster_members{{namespace="{}",name="counted"}} 1"#,
+                sandbox.namespace()
+            );
+            ensure!(metrics.contains(&counted) == (leads == 1), "`{counted}` in {metrics}");
+        }
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,38 @@
+//! A majority is gone with its data: everything is kept, and a person is told.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use api::v1beta1::Phase;
+use kube::ResourceExt;
+use serde_json::json;
+use tests::scenario::{Sandbox, holds_for};
+
+#[tokio::test]
+async fn without_quorum_nothing_is_deleted_and_nothing_starts_empty() -> Result<()> {
+    Sandbox::run("lost", async |sandbox| {
+        let cluster = sandbox.cluster("lost", json!({"size": 3})).await?;
+        let whole = cluster.whole(3).await?;
+        let (leader, followers) = whole.by_role()?;
+        let survivor = &followers[0];
+
+        tokio::try_join!(cluster.kill(&leader), cluster.kill(&followers[1]))?;
+
+        let status = cluster.phase(Phase::QuorumLost).await?;
+        let message = status.message.unwrap_or_default();
+        for words in [&leader.name_any(), &followers[1].name_any(), "a person must decide"] {
+            ensure!(message.contains(words), "the message does not say {words:?}: {message}");
+        }
+        holds_for("the survivor alone", Duration::from_secs(15), async || {
+            let pods = cluster.pods().await?;
+            let uids: Vec<_> = pods.iter().map(ResourceExt::uid).collect();
+            ensure!(uids == [survivor.uid()], "there are {} pods", pods.len());
+            Ok(())
+        })
+        .await?;
+        let list = cluster.connect(survivor).await?.member_list_serializable().await?;
+        ensure!(list.members == whole.list.members, "the survivor's members changed");
+        Ok(())
+    })
+    .await
+}

@@ -1,0 +1,59 @@
+//! Members in etcd's list that never started: whoever left them there, they do not stay in the way.
+
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+use kube::ResourceExt;
+use serde_json::json;
+use tests::scenario::{PATIENCE, Sandbox, holds_for};
+
+#[tokio::test]
+async fn a_phantom_with_a_name_of_ours_is_removed() -> Result<()> {
+    Sandbox::run("phantom", async |sandbox| {
+        let cluster = sandbox.cluster("haunt", json!({"size": 3})).await?;
+        let before = cluster.whole(3).await?;
+        // As an operator leaves it that died after MemberAdd and whose pod was deleted then.
+        let url = &before.list.members[0].peer_urls[0];
+        let name = &before.list.members[0].name;
+        let phantom = cluster.client().await?.add_learner(&url.replace(name, "haunt-0007")).await?;
+
+        let after = cluster.whole(3).await?;
+        ensure!(after.list.members == before.list.members, "others changed than the phantom");
+        ensure!(!after.list.members.iter().any(|member| member.id == phantom.id), "it stayed");
+
+        // Its number is used up, and the cluster can grow.
+        cluster.change(json!({"size": 4})).await?;
+        cluster.whole(4).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_member_that_somebody_else_added_is_named_and_left_alone() -> Result<()> {
+    Sandbox::run("guest", async |sandbox| {
+        let cluster = sandbox.cluster("guest", json!({"size": 3})).await?;
+        let before = cluster.whole(3).await?;
+        let client = cluster.client().await?;
+        let guest = client.add_learner("http://192.0.2.7:2380").await?;
+
+        let words = format!("etcdctl member remove {}", guest.id);
+        cluster
+            .until("the way to remove it", PATIENCE, |status| {
+                status.message.as_ref().is_some_and(|message| message.contains(&words))
+            })
+            .await?;
+        let pods: Vec<_> = before.pods.iter().map(ResourceExt::uid).collect();
+        holds_for("the guest and the members", Duration::from_secs(5), async || {
+            let list = cluster.members().await?;
+            ensure!(list.members.len() == 4, "etcd lists {:?}", list.members);
+            let now: Vec<_> = cluster.pods().await?.iter().map(ResourceExt::uid).collect();
+            ensure!(now == pods, "the pods changed");
+            Ok(())
+        })
+        .await?;
+
+        cluster.client().await?.remove(guest.id).await?;
+        cluster.whole(3).await.map(drop)
+    })
+    .await
+}

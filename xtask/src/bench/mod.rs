@@ -1,0 +1,76 @@
+//! `cargo xtask bench`: figures beside their goals. Nothing is asserted: a slow machine is not a failure.
+//!
+//! Timings are taken inside the local Kubernetes, beside a baseline that was taken in the same run.
+
+mod baseline;
+mod figure;
+mod inside;
+mod lifecycle;
+mod operator;
+mod rest;
+
+use std::process::{ExitCode, Stdio};
+use std::time::Duration;
+
+use ::tests::localkube::{self, LocalKube, layout::MOST_NODES};
+use ::tests::progress::Progress;
+use anyhow::{Context, Result, bail};
+use clap::Subcommand;
+use tokio::process::Command;
+
+/// Ten runs take under half an hour.
+const LIMIT: Duration = Duration::from_mins(60);
+
+/// What is measured.
+#[derive(Subcommand)]
+pub(crate) enum Bench {
+    /// How fast clusters come up and heal, and what the operator costs
+    Operator(Options),
+}
+
+/// How it is measured and printed.
+#[derive(clap::Args)]
+pub(crate) struct Options {
+    /// How often each timing is taken; the median counts
+    #[arg(long, default_value_t = 3, value_parser = clap::value_parser!(u8).range(1..=20))]
+    runs: u8,
+    /// Print JSON and not a table
+    #[arg(long)]
+    json: bool,
+    /// The part that runs inside the local Kubernetes
+    #[arg(long, hide = true)]
+    inside: bool,
+}
+
+impl Bench {
+    pub(crate) async fn run(self) -> Result<ExitCode> {
+        let Self::Operator(options) = self;
+        if options.inside {
+            return inside::run(options.runs, options.json).await.map(|()| ExitCode::SUCCESS);
+        }
+        let progress = Progress::new();
+        let was_up = LocalKube::attach().ok();
+        let measured = measure(&options, was_up.as_ref(), &progress).await;
+        if was_up.is_none() {
+            localkube::down(&progress).await?;
+        }
+        measured.map(|()| ExitCode::SUCCESS)
+    }
+}
+
+async fn measure(options: &Options, was_up: Option<&LocalKube>, progress: &Progress) -> Result<()> {
+    crate::images::run().await?;
+    let nodes = was_up.map_or(usize::from(MOST_NODES), |kube| kube.nodes().len());
+    localkube::up(u8::try_from(nodes).unwrap_or(MOST_NODES), progress).await?;
+    let program = std::env::current_exe().context("finding this program")?;
+    let mut args = vec!["bench".to_owned(), "operator".to_owned(), "--inside".to_owned()];
+    args.extend(["--runs".to_owned(), options.runs.to_string()]);
+    args.extend(options.json.then(|| "--json".to_owned()));
+    let mut inside = Command::from(LocalKube::attach()?.inside(program, args));
+    let mut child = inside.stdin(Stdio::null()).kill_on_drop(true).spawn()?;
+    let ended = tokio::time::timeout(LIMIT, child.wait()).await;
+    if ended.with_context(|| format!("the benchmark did not end within {LIMIT:?}"))??.success() {
+        return Ok(());
+    }
+    bail!("the benchmark inside the local Kubernetes failed; the sentence above says why")
+}
