@@ -106,10 +106,8 @@ impl TestCluster {
 
     /// Deletes it. Returns at once; its objects go later.
     pub async fn delete(&self) -> Result<()> {
-        let params = DeleteParams::background().preconditions(Preconditions {
-            uid: Some(self.uid.clone()),
-            resource_version: None,
-        });
+        let params = DeleteParams::background()
+            .preconditions(Preconditions { uid: Some(self.uid.clone()), resource_version: None });
         request(self.api.delete(&self.name, &params)).await.map(drop)
     }
 
@@ -130,10 +128,9 @@ impl TestCluster {
 
     /// Deletes a pod with no time to say goodbye.
     pub async fn kill(&self, pod: &Pod) -> Result<()> {
-        let params = DeleteParams::default().grace_period(0).preconditions(Preconditions {
-            uid: pod.uid(),
-            resource_version: None,
-        });
+        let params = DeleteParams::default()
+            .grace_period(0)
+            .preconditions(Preconditions { uid: pod.uid(), resource_version: None });
         request(self.pods.delete(&pod.name_any(), &params)).await.map(drop)
     }
 
@@ -174,8 +171,8 @@ impl TestCluster {
         find(&status).context("the condition went away")
     }
 
-    /// Waits until it has `size` members in every respect: the status says so for the newest spec, etcd lists
-    /// that many voters and nobody else, each has a ready pod, and there is no other pod.
+    /// Waits until it has `size` members in every respect: the status says so for the newest spec,
+    /// etcd lists that many voters and nobody else, each has a ready pod, and there is no other pod.
     pub async fn whole(&self, size: usize) -> Result<Whole> {
         self.whole_within(size, PATIENCE).await
     }
@@ -217,7 +214,7 @@ impl TestCluster {
         let ip = ip.with_context(|| format!("pod {} has no address", pod.name_any()))?;
         let url = format!("http://{ip}:{}", api::ports::CLIENT);
         let endpoint = Endpoint { url, server_name: None };
-        Ok(MemberClient::connect(&endpoint, &Timeouts::default()).await?)
+        Ok(Box::pin(MemberClient::connect(&endpoint, &Timeouts::default())).await?)
     }
 
     /// A connection to a voter that sees a leader.

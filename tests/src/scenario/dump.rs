@@ -7,7 +7,8 @@ use crate::localkube::LocalKube;
 /// Lines of one log that are shown.
 const LINES: usize = 150;
 
-/// Prints the namespace's objects, their events, the logs of its pods and what the operator said of it.
+/// Prints the namespace's objects, their events, the logs of its members and what the operator said
+/// of them.
 pub async fn print(kube: &LocalKube, namespace: &str, age: Duration) {
     let kinds = "clusters.etcd.coreos.com,pods,services,poddisruptionbudgets,endpointslices";
     show(kube, "objects", &["-n", namespace, "get", kinds, "-o", "wide"]).await;

@@ -13,10 +13,10 @@ use crate::localkube::LocalKube;
 use crate::localkube::process::Process;
 
 /// etcd starts within this time of its pod, or the kill has missed it.
-const LIMIT: Duration = Duration::from_secs(60);
+const LIMIT: Duration = Duration::from_mins(1);
 
-/// Kills the etcd of a new pod as soon as its first log is there, which leaves a data directory that no
-/// etcd ever starts from again (most of the time). Whether it was hit is for the caller to find out.
+/// Kills the etcd of a new pod as soon as its first log is there. Most of the time that leaves a data
+/// directory from which no etcd ever starts again; whether it did is for the caller to find out.
 pub async fn kill_etcd_at_its_first_log(kube: &LocalKube, pod: &Pod) -> Result<()> {
     let (node, uid) = (node_of(pod)?, pod.uid().context("the pod has no UID")?);
     let (kube, name) = (kube.clone(), pod.name_any());

@@ -1,5 +1,5 @@
-//! What scenarios on a real Kubernetes share: a namespace that goes when they end, clusters in it, the
-//! operator and what can befall it, a writer that remembers what etcd acknowledged.
+//! What scenarios on a real Kubernetes share: a namespace that goes when they end, clusters in it,
+//! the operator and what can befall it, a writer that remembers what etcd acknowledged.
 //!
 //! ```text
 //! Sandbox ── a namespace; on failure it prints what there was
@@ -8,8 +8,8 @@
 //! operator ── the one that all scenarios share: deployed once, killed, hung, taken away
 //! ```
 //!
-//! Nothing here sleeps in the hope that something has happened: [`wait::until`] looks until it has, and
-//! says what it last saw when it has not. Every look and call has a time limit.
+//! Nothing here sleeps in the hope that something has happened: [`wait::until`] looks until it has,
+//! and says what it last saw when it has not. Every look and call has a time limit.
 
 pub mod cluster;
 mod dump;

@@ -1,8 +1,8 @@
-//! The operator that all scenarios share: two replicas in the namespace `etcd-operator`, deployed once
-//! from `deploy/local`, and what can befall it.
+//! The operator that all scenarios share: two replicas in the namespace `etcd-operator`, deployed
+//! once from `deploy/local`, and what can befall it.
 //!
-//! Whoever takes it away holds the turn while it is gone, so that nobody deploys it meanwhile; the other
-//! scenarios wait through it as a person's clusters would.
+//! Whoever takes it away holds the turn while it is gone, so that nobody deploys it meanwhile; the
+//! other scenarios wait through it as a person's clusters would.
 
 use std::fs::File;
 use std::path::Path;
@@ -28,7 +28,7 @@ const REPLICAS: i32 = 2;
 /// On the pods: which build of the image they run. The tag says nothing, it is always the same.
 const BUILD: &str = "scenario/build";
 
-/// Deploys `deploy/local` if it does not run yet as it is built now, and waits until a replica is ready.
+/// Deploys `deploy/local` if it does not run yet as it is built now, and waits for a ready replica.
 pub async fn deployed(kube: &LocalKube, client: &Client) -> Result<()> {
     if !is_current(client).await? {
         let _turn = turn().await?;
@@ -59,7 +59,8 @@ fn build() -> Result<String> {
         let text = std::fs::read(&file)
             .with_context(|| format!("{} is missing: run `cargo xtask images`", file.display()))?;
         let record: Value = serde_json::from_slice(&text)?;
-        record["inputs"].as_str().map(str::to_owned).context("the image's record has no inputs")
+        let inputs = record.get("inputs").and_then(Value::as_str).map(str::to_owned);
+        inputs.context("the image's record has no inputs")
     };
     Ok(format!("{} {}", digest("etcd-operator")?, digest("etcd-restore-init")?))
 }
@@ -68,11 +69,10 @@ async fn apply(kube: &LocalKube) -> Result<()> {
     let folder = workspace().join("deploy/local");
     let mut manifests = render(kube, &folder).await?;
     let build = build()?;
-    for manifest in &mut manifests {
-        if manifest["kind"] == "Deployment" {
-            manifest["spec"]["template"]["metadata"]["annotations"] = json!({BUILD: build});
-        }
-    }
+    let deployment = manifests.iter_mut().find(|one| one.get("kind") == Some(&"Deployment".into()));
+    let template = deployment.and_then(|one| one.pointer_mut("/spec/template/metadata"));
+    let template = template.and_then(Value::as_object_mut).context("no Deployment to mark")?;
+    template.insert("annotations".to_owned(), json!({BUILD: build}));
     apply_all(kube, &manifests).await
 }
 
@@ -158,8 +158,9 @@ pub async fn fault(kube: &LocalKube, pod: &Pod, fault: ProcessFault) -> Result<(
     Ok(kube.container_process(node_of(pod)?, &uid, NAME, fault).await?)
 }
 
-/// Kills the replica that works, with SIGKILL, and its pod with it. The dead replica's Lease is given up
-/// for it: another takes over at once instead of after the Lease's 15 s, which have a scenario of their own.
+/// Kills the replica that works, with SIGKILL, and its pod with it. The dead replica's Lease is given
+/// up for it: another takes over at once and not after the Lease's 15 s, which have a scenario of
+/// their own. Returns the dead one's name.
 pub async fn crash(kube: &LocalKube, client: &Client) -> Result<String> {
     let pod = leader(client).await?;
     let name = pod.name_any();

@@ -23,12 +23,9 @@ pub struct Sandbox {
 }
 
 impl Sandbox {
-    /// Runs `scenario` in a new namespace whose name begins with `name`, with the operator deployed. The
-    /// namespace is deleted afterwards; after a failure, what was in it is printed before.
-    pub async fn run(
-        name: &str,
-        scenario: impl AsyncFnOnce(&Sandbox) -> Result<()>,
-    ) -> Result<()> {
+    /// Runs `scenario` in a new namespace whose name has `name` in it, with the operator deployed.
+    /// The namespace is deleted afterwards; after a failure, what was in it is printed before.
+    pub async fn run(name: &str, scenario: impl AsyncFnOnce(&Sandbox) -> Result<()>) -> Result<()> {
         let kube = LocalKube::attach().context("the scenarios run on the local Kubernetes")?;
         let client = client().await?;
         operator::deployed(&kube, &client).await.context("deploying the operator")?;
@@ -79,8 +76,8 @@ impl Sandbox {
         Api::namespaced(self.client.clone(), &self.namespace)
     }
 
-    /// Applies a cluster of this spec as a person would. Unless the spec says where its pods go, they keep
-    /// off the node on which faults are made.
+    /// Applies a cluster of this spec as a person would. Unless the spec says where its pods go, they
+    /// keep off the node on which faults are made.
     pub async fn cluster(&self, name: &str, spec: Value) -> Result<TestCluster> {
         let mut spec = spec;
         if let Some(fields) = spec.as_object_mut() {
@@ -107,7 +104,7 @@ impl Sandbox {
     }
 }
 
-/// A client for the Kubernetes that the environment names. It does not look for one by itself, which
+/// A client for the Kubernetes that the environment names. It does not look for one by itself: that
 /// might be a person's own.
 async fn client() -> Result<Client> {
     std::env::var_os("KUBECONFIG").context(

@@ -25,8 +25,8 @@ impl Look<()> {
     }
 }
 
-/// Looks until `what` is so. A look that fails is one that has not seen it yet: while faults are made,
-/// calls fail. After `limit` the error says what was seen last.
+/// Looks until `what` is so. A look that fails has not seen it yet: while faults are made, calls fail.
+/// After `limit` the error says what was seen last.
 pub async fn until<T>(
     what: &str,
     limit: Duration,
@@ -45,7 +45,7 @@ pub async fn until<T>(
     }
 }
 
-/// Makes sure that `claim` holds all the time for `duration`: the first look that fails is the error.
+/// Makes sure that `claim` holds all the time for `duration`; the first look that fails is the error.
 pub async fn holds_for(
     what: &str,
     duration: Duration,
@@ -78,7 +78,7 @@ mod tests {
     #[tokio::test]
     async fn a_claim_that_breaks_once_does_not_hold() {
         let mut looks = 0;
-        let holding = holds_for("the dam", Duration::from_secs(60), async || {
+        let holding = holds_for("the dam", Duration::from_mins(1), async || {
             looks += 1;
             ensure!(looks != 2, "a crack");
             Ok(())

@@ -1,7 +1,7 @@
 //! A client that writes all the time and remembers what etcd acknowledged.
 //!
-//! A put that got no answer may or may not have happened, so it proves nothing. One that was acknowledged
-//! must be there at the end, whatever befell the members meanwhile.
+//! A put that got no answer may or may not have happened, so it proves nothing. One that was
+//! acknowledged must be there at the end, whatever befell the members meanwhile.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

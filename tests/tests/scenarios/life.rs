@@ -32,8 +32,7 @@ async fn a_cluster_of_three_is_created() -> Result<()> {
 /// Clients come by the service's address.
 async fn serves_at(address: &str) -> Result<()> {
     until("a key written and read by the client service", PATIENCE, async || {
-        let endpoint =
-            etcd::Endpoint { url: format!("http://{address}:2379"), server_name: None };
+        let endpoint = etcd::Endpoint { url: format!("http://{address}:2379"), server_name: None };
         let timeouts = etcd::Timeouts::default();
         let client = Box::pin(etcd::MemberClient::connect(&endpoint, &timeouts)).await?;
         client.put(b"pears", b"12").await?;

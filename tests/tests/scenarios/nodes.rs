@@ -1,5 +1,5 @@
-//! A node is cut off, or comes back without what was on its disk. The node is always n3, from which the
-//! other scenarios keep away.
+//! A node is cut off, or comes back without what was on its disk. The node is always n3, from which
+//! the other scenarios keep away.
 
 use anyhow::{Context, Result, ensure};
 use k8s_openapi::api::core::v1::{Node, Pod};
@@ -15,12 +15,10 @@ async fn a_node_that_is_cut_off_costs_a_member_only_after_replace_after() -> Res
     Sandbox::run("cut", async |sandbox| {
         on_again(sandbox).await?;
         let (patient, hasty) = tokio::try_join!(
-            one_on_each_node(sandbox, "patient", "5m"),
-            one_on_each_node(sandbox, "hasty", "5s"),
+            one_on_each_node(sandbox, "patient"),
+            seed_on_n3(sandbox, "hasty", "5s"),
         )?;
         let (before, hasty_before) = tokio::try_join!(patient.whole(3), hasty.whole(3))?;
-        // Else there would be no node left for another member.
-        hasty.change(json!({"pod": {"antiAffinity": false}})).await?;
         let (away, hasty_away) = (on_n3(&before)?, on_n3(&hasty_before)?);
 
         sandbox.kube.cut(n3()).await?;
@@ -72,8 +70,8 @@ async fn members_that_find_their_data_gone_stay_down_and_are_replaced() -> Resul
     Sandbox::run("wiped", async |sandbox| {
         on_again(sandbox).await?;
         let (later, first) = tokio::try_join!(
-            one_on_each_node(sandbox, "later", "5m"),
-            seed_on_n3(sandbox, "first"),
+            one_on_each_node(sandbox, "later"),
+            seed_on_n3(sandbox, "first", "5m"),
         )?;
         let (before, first_before) = tokio::try_join!(later.whole(3), first.whole(3))?;
         let (wiped, wiped_seed) = (on_n3(&before)?, on_n3(&first_before)?);
@@ -89,6 +87,7 @@ async fn members_that_find_their_data_gone_stay_down_and_are_replaced() -> Resul
         for (cluster, before, wiped) in
             [(&later, &before, &wiped), (&first, &first_before, &wiped_seed)]
         {
+            is_replaced(cluster, wiped).await?;
             let after = cluster.whole(3).await?;
             ensure!(!after.names().contains(wiped), "{wiped} runs without its data");
             let kept = before.list.cluster_id == after.list.cluster_id;
@@ -103,6 +102,17 @@ async fn members_that_find_their_data_gone_stay_down_and_are_replaced() -> Resul
     .await
 }
 
+/// Its place is another's; what its data would have been never runs.
+async fn is_replaced(cluster: &TestCluster, wiped: &str) -> Result<()> {
+    let url = format!("//{wiped}.");
+    until(&format!("{wiped} is replaced"), PATIENCE, async || {
+        let list = cluster.members().await?;
+        let mut urls = list.members.iter().flat_map(|member| &member.peer_urls);
+        Ok(Look::claim(!urls.any(|one| one.contains(&url)), || "it is listed".into()))
+    })
+    .await
+}
+
 /// Takes the node's power off, if it still has any, and empties the pod's folders.
 async fn wipe(sandbox: &Sandbox, cluster: &TestCluster, pod: &str) -> Result<()> {
     let uid = cluster.pod(pod).await?.uid().context("the pod has no UID")?;
@@ -112,16 +122,16 @@ async fn wipe(sandbox: &Sandbox, cluster: &TestCluster, pod: &str) -> Result<()>
     Ok(())
 }
 
-async fn one_on_each_node(sandbox: &Sandbox, name: &str, replace: &str) -> Result<TestCluster> {
-    let recovery = json!({"replaceAfter": replace});
-    let spec = json!({"size": 3, "pod": {"antiAffinity": true}, "recovery": recovery});
-    sandbox.cluster(name, spec).await
+async fn one_on_each_node(sandbox: &Sandbox, name: &str) -> Result<TestCluster> {
+    sandbox.cluster(name, json!({"size": 3, "pod": {"antiAffinity": true}})).await
 }
 
 /// The first member on n3, the others elsewhere.
-async fn seed_on_n3(sandbox: &Sandbox, name: &str) -> Result<TestCluster> {
+async fn seed_on_n3(sandbox: &Sandbox, name: &str, replace: &str) -> Result<TestCluster> {
     let there: Value = json!({"nodeSelector": {"kubernetes.io/hostname": "n3"}});
-    let cluster = sandbox.cluster(name, json!({"size": 1, "pod": there})).await?;
+    let recovery = json!({"replaceAfter": replace});
+    let spec = json!({"size": 1, "pod": there, "recovery": recovery});
+    let cluster = sandbox.cluster(name, spec).await?;
     cluster.whole(1).await?;
     let elsewhere = json!({"nodeSelector": null, "affinity": away_from("n3")});
     cluster.change(json!({"size": 3, "pod": elsewhere})).await?;

@@ -119,7 +119,7 @@ async fn confined(mine: &Sandbox, theirs: &Sandbox) -> Result<()> {
     mine.kubectl(&["delete", "deployment", "etcd-operator", "--wait=true"], "").await.map(drop)
 }
 
-/// A kustomization as a person would write it: `deploy/namespaced` for a namespace, with local images.
+/// A kustomization as a person writes it: `deploy/namespaced` for a namespace, with local images.
 fn namespaced_for(namespace: &str) -> Result<std::path::PathBuf> {
     let folder = workspace().join("target/scenarios").join(namespace);
     std::fs::create_dir_all(&folder).context("making the folder of the overlay")?;

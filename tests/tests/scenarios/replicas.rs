@@ -9,7 +9,8 @@ use serde_json::json;
 use tests::command::command;
 use tests::localkube::ProcessFault;
 use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, operator, until};
-use tokio::io::{AsyncBufReadExt, BufReader};
+use tokio::io::{AsyncBufReadExt, BufReader, Lines};
+use tokio::process::ChildStdout;
 
 #[tokio::test]
 async fn when_the_replica_that_works_hangs_the_other_takes_over() -> Result<()> {
@@ -72,9 +73,12 @@ async fn sigterm_ends_it_within_five_seconds_and_releases_the_lease() -> Result<
     Sandbox::run("sigterm", async |sandbox| {
         let leader = operator::leader(&sandbox.client).await?.name_any();
         let mut log = command("kubectl");
-        log.args(["-n", operator::NAMESPACE, "logs", "-f", "--tail=0", &leader]);
+        log.args(["-n", operator::NAMESPACE, "logs", "-f", "--tail=1", &leader]);
         let mut log = log.stdout(std::process::Stdio::piped()).spawn()?;
-        let lines = log.stdout.take().context("kubectl has no output")?;
+        let mut lines = BufReader::new(log.stdout.take().context("kubectl has no output")?).lines();
+        // From here on nothing of the log is missed.
+        let first = tokio::time::timeout(Duration::from_mins(1), lines.next_line()).await;
+        first.context("the operator has logged nothing")??;
         let stopping = ["-n", operator::NAMESPACE, "delete", "pod", &leader, "--wait=false"];
         sandbox.kube.kubectl().run(&stopping).await?;
         let ended = tokio::time::timeout(Duration::from_mins(1), end_of(lines)).await;
@@ -89,8 +93,7 @@ async fn sigterm_ends_it_within_five_seconds_and_releases_the_lease() -> Result<
 }
 
 /// From the line that says that it stops to the end of the log, and what stood between.
-async fn end_of(log: tokio::process::ChildStdout) -> Result<(Duration, String)> {
-    let mut lines = BufReader::new(log).lines();
+async fn end_of(mut lines: Lines<BufReader<ChildStdout>>) -> Result<(Duration, String)> {
     let mut said = String::new();
     let mut stopping = None;
     while let Some(line) = lines.next_line().await? {

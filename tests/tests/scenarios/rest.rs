@@ -52,8 +52,8 @@ async fn settled(sandbox: &Sandbox) -> Result<BTreeMap<String, String>> {
     }
 }
 
-/// What the operator has written, in a form that differs after each write: whole objects where nobody else
-/// writes, and what its field manager owns where others do.
+/// What the operator has written, in a form that differs after each write: whole objects where nobody
+/// else writes, and what its field manager owns where others do.
 async fn written(sandbox: &Sandbox) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     all.extend(versions::<Cluster>(sandbox).await?);

@@ -38,10 +38,9 @@ async fn the_manifests_of_2017_apply_and_what_is_not_done_is_said() -> Result<()
             ensure!(status.phase == Some(Phase::Failed), "{name} is {:?}", status.phase);
             ensure!(!status.served && status.next_member == 0, "{name} was started");
         }
-        let pods = request(sandbox.api::<k8s_openapi::api::core::v1::Pod>().list(
-            &ListParams::default(),
-        ))
-        .await?;
+        let pods =
+            request(sandbox.api::<k8s_openapi::api::core::v1::Pod>().list(&ListParams::default()))
+                .await?;
         let started = |pod: &k8s_openapi::api::core::v1::Pod| {
             let cluster = pod.labels().get(api::labels::CLUSTER).cloned().unwrap_or_default();
             NOT_STARTED.contains(&cluster.as_str())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use kube::ResourceExt;
 use serde_json::json;
-use tests::scenario::{PATIENCE, Sandbox, holds_for};
+use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, holds_for, until};
 
 #[tokio::test]
 async fn a_phantom_with_a_name_of_ours_is_removed() -> Result<()> {
@@ -15,7 +15,7 @@ async fn a_phantom_with_a_name_of_ours_is_removed() -> Result<()> {
         // As an operator leaves it that died after MemberAdd and whose pod was deleted then.
         let url = &before.list.members[0].peer_urls[0];
         let name = &before.list.members[0].name;
-        let phantom = cluster.client().await?.add_learner(&url.replace(name, "haunt-0007")).await?;
+        let phantom = add_learner(&cluster, &url.replace(name, "haunt-0007")).await?;
 
         let after = cluster.whole(3).await?;
         ensure!(after.list.members == before.list.members, "others changed than the phantom");
@@ -33,8 +33,7 @@ async fn a_member_that_somebody_else_added_is_named_and_left_alone() -> Result<(
     Sandbox::run("guest", async |sandbox| {
         let cluster = sandbox.cluster("guest", json!({"size": 3})).await?;
         let before = cluster.whole(3).await?;
-        let client = cluster.client().await?;
-        let guest = client.add_learner("http://192.0.2.7:2380").await?;
+        let guest = add_learner(&cluster, "http://192.0.2.7:2380").await?;
 
         let words = format!("etcdctl member remove {}", guest.id);
         cluster
@@ -52,8 +51,19 @@ async fn a_member_that_somebody_else_added_is_named_and_left_alone() -> Result<(
         })
         .await?;
 
-        cluster.client().await?.remove(guest.id).await?;
+        until("the guest's removal", PATIENCE, async || {
+            Ok(Look::Is(cluster.client().await?.remove(guest.id).await?))
+        })
+        .await?;
         cluster.whole(3).await.map(drop)
+    })
+    .await
+}
+
+/// etcd takes a change only once all voters have been connected for five seconds.
+async fn add_learner(cluster: &TestCluster, peer_url: &str) -> Result<etcd::Member> {
+    until("a learner added by hand", PATIENCE, async || {
+        Ok(Look::Is(cluster.client().await?.add_learner(peer_url).await?))
     })
     .await
 }

@@ -1,7 +1,7 @@
 //! The same without the operator, as far as plain Kubernetes goes.
 //!
 //! Three pods with one static member list come up as fast as etcd can, and nobody looks after them. A
-//! StatefulSet restarts a pod on the volume of the old one; it cannot replace a member whose data is gone.
+//! `StatefulSet` restarts a pod on the volume of the old one; it cannot replace a member whose data is gone.
 
 use std::time::{Duration, Instant};
 
@@ -27,8 +27,7 @@ pub(super) async fn static_pods(client: &Client) -> Result<f64> {
         make_service(&namespace).await?;
         let pods: Api<Pod> = namespace.all();
         for number in 0..3 {
-            let pod: Pod = serde_json::from_value(pod(number))?;
-            within("creating a pod", pods.create(&PostParams::default(), &pod)).await?;
+            within("creating a pod", pods.create(&PostParams::default(), &pod(number)?)).await?;
         }
         until(&namespace, |pods| pods.len() == 3 && pods.iter().all(is_ready)).await?;
         Ok(start.elapsed().as_secs_f64())
@@ -91,13 +90,17 @@ async fn make_service(namespace: &Namespace) -> Result<()> {
     within("creating a service", services.create(&PostParams::default(), &service)).await.map(drop)
 }
 
-fn pod(number: u8) -> Value {
-    let mut pod = template();
-    pod["metadata"]["name"] = json!(format!("{NAME}-{number}"));
-    pod["spec"]["hostname"] = json!(format!("{NAME}-{number}"));
-    pod["spec"]["subdomain"] = json!(NAME);
-    pod["spec"]["volumes"] = json!([{"name": "data", "emptyDir": {}}]);
-    pod
+/// A pod as the set would make it, on a volume that goes with it.
+fn pod(number: u8) -> Result<Pod> {
+    let name = format!("{NAME}-{number}");
+    let mut pod: Pod = serde_json::from_value(template())?;
+    pod.metadata.name = Some(name.clone());
+    let spec = pod.spec.get_or_insert_default();
+    spec.hostname = Some(name);
+    spec.subdomain = Some(NAME.to_owned());
+    let volume = json!([{"name": "data", "emptyDir": {}}]);
+    spec.volumes = Some(serde_json::from_value(volume)?);
+    Ok(pod)
 }
 
 fn set() -> Value {

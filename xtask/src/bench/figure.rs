@@ -79,12 +79,10 @@ impl fmt::Display for Figures {
             let median = format!("{:.1} {}", figure.median, figure.unit);
             let range = format!("{:.1}–{:.1}", figure.least, figure.most);
             write!(f, "{:<width$}  {median:>14}  {goal:>8}  {range:>13}", figure.name)?;
-            match &figure.baseline {
-                Some(with) => {
-                    writeln!(f, "  {:.2} × {} ({:.1})", with.ratio, with.name, with.median)?
-                }
-                None => writeln!(f)?,
+            if let Some(Baseline { name, median, ratio, .. }) = &figure.baseline {
+                write!(f, "  {ratio:.2} × {name} ({median:.1})")?;
             }
+            writeln!(f)?;
         }
         Ok(())
     }

@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use ::tests::progress::Progress;
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use kube::Client;
 
 use super::figure::{Figure, Figures};
 use super::lifecycle::{self, Created, Healed};
 use super::{baseline, rest};
-use crate::cluster::{Operator, manifests};
+use crate::cluster::{Namespace, Operator, manifests};
 
 /// Everything that was timed.
 #[derive(Default)]
@@ -27,26 +27,32 @@ pub(super) async fn run(runs: u8, json: bool) -> Result<()> {
     let progress = Progress::new();
     let operator = Operator::new(&client, None);
     let was_there = operator.is_there().await?;
-    let local = manifests("local");
-    let deploying = operator.deploy(&local);
+    let deploying = operator.deploy_locally();
     progress.step("deploy the operator", Duration::from_secs(10), deploying).await?;
     let measured = tokio::select! {
         measured = measure(&client, &operator, runs, &progress) => measured,
-        signal = tokio::signal::ctrl_c() => signal.context("waiting for Ctrl-C").and_then(|()| anyhow::bail!("ended by Ctrl-C")),
+        signal = tokio::signal::ctrl_c() => signal.context("waiting for Ctrl-C").and_then(|()| bail!("ended by Ctrl-C")),
     };
-    for namespace in [lifecycle::NAMESPACE, baseline::NAMESPACE, rest::NAMESPACE] {
-        crate::cluster::Namespace::existing(&client, namespace).delete().await?;
-    }
-    if !was_there {
-        operator.delete(&manifests("operator")).await?;
-    }
+    let removed = remove(&client, (!was_there).then_some(&operator)).await;
     let figures = measured?;
+    removed?;
     if json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
     } else {
         println!("{figures}");
     }
     Ok(())
+}
+
+/// What a measurement that failed may have left.
+async fn remove(client: &Client, operator: Option<&Operator>) -> Result<()> {
+    for namespace in [lifecycle::NAMESPACE, baseline::NAMESPACE, rest::NAMESPACE] {
+        Namespace::existing(client, namespace).delete().await?;
+    }
+    match operator {
+        Some(operator) => operator.delete(&manifests("operator")).await,
+        None => Ok(()),
+    }
 }
 
 async fn measure(
@@ -58,7 +64,7 @@ async fn measure(
     let mut timings = Timings::default();
     for run in 1..=runs {
         progress.say(&format!("        run {run} of {runs}"));
-        timed(client, &mut timings, progress).await?;
+        Box::pin(timed(client, &mut timings, progress)).await?;
     }
     let mut figures = of_timings(timings);
     figures.extend(rest::measure(client, operator, progress).await?);
@@ -67,7 +73,7 @@ async fn measure(
 
 async fn timed(client: &Client, timings: &mut Timings, progress: &Progress) -> Result<()> {
     let seconds = Duration::from_secs;
-    let three = lifecycle::create_and_heal(client);
+    let three = Box::pin(lifecycle::create_and_heal(client));
     let (created, healed) = progress.step("three members, kill one", seconds(35), three).await?;
     timings.three.push(created);
     timings.healed.push(healed);

@@ -51,9 +51,9 @@ pub(super) async fn create_and_heal(client: &Client) -> Result<(Created, Healed)
     let namespace = Namespace::create(client, NAMESPACE).await?;
     let both = async {
         let created = create_in(&namespace, 3).await?;
-        Ok((created, heal_in(&namespace).await?))
+        Ok((created, Box::pin(heal_in(&namespace)).await?))
     };
-    let both = both.await;
+    let both = Box::pin(both).await;
     namespace.delete().await?;
     both
 }
@@ -107,7 +107,9 @@ async fn until_removed(other: &str, member: &str, start: Instant) -> Result<f64>
             tokio::time::sleep(GLANCE).await;
         }
     };
-    tokio::time::timeout(LIMIT, looking).await.context("the member was not removed in time")?
+    Box::pin(tokio::time::timeout(LIMIT, looking))
+        .await
+        .context("the member was not removed in time")?
 }
 
 fn leader(cluster: &Cluster) -> Result<String> {

@@ -21,7 +21,7 @@ const LIMIT: Duration = Duration::from_mins(10);
 /// Until the last event of the start has been dealt with.
 const SETTLE: Duration = Duration::from_secs(20);
 /// Long enough to see every timer of the operator several times.
-const WINDOW: Duration = Duration::from_secs(60);
+const WINDOW: Duration = Duration::from_mins(1);
 const MANY: u8 = 10;
 
 /// What the operator asks for, sorted.

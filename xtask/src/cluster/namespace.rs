@@ -18,8 +18,8 @@ use super::within;
 /// Only a namespace with this label is ever deleted.
 const OURS: &str = "etcd.coreos.com/made-by";
 const MANAGER: &str = "etcd-operator-xtask";
-/// Members get some seconds to end gracefully.
-const REMOVAL: Duration = Duration::from_mins(2);
+/// Members end within seconds, unless their node is away.
+const REMOVAL: Duration = Duration::from_mins(4);
 
 /// A namespace that this run made.
 #[derive(Clone)]
@@ -73,7 +73,7 @@ impl Namespace {
         Ok(())
     }
 
-    /// Follows a cluster until `is_so`; hands each new message of it to `told`.
+    /// Follows a cluster until `is_so`; hands each message that is new since then to `told`.
     pub(crate) async fn until(
         &self,
         cluster: &str,
@@ -81,17 +81,18 @@ impl Namespace {
         mut told: impl FnMut(&str),
         is_so: impl Fn(&Cluster) -> bool,
     ) -> Result<Cluster> {
-        let mut last = String::from("none");
+        let mut last: Option<String> = None;
         let following = async {
             let mut seen = watch_object(self.all::<Cluster>(), cluster).default_backoff().boxed();
             while let Some(there) = seen.next().await {
                 // A watch that broke is started again by the back-off.
                 let Ok(Some(there)) = there else { continue };
-                let message = there.status.as_ref().and_then(|status| status.message.as_ref());
-                if let Some(message) = message.filter(|message| **message != last) {
-                    last.clone_from(message);
-                    told(message);
+                let status = there.status.as_ref();
+                let message = status.and_then(|status| status.message.clone()).unwrap_or_default();
+                if last.as_ref().is_some_and(|last| *last != message) {
+                    told(&message);
                 }
+                last = Some(message);
                 if is_so(&there) {
                     return Ok(there);
                 }
@@ -100,7 +101,8 @@ impl Namespace {
         };
         let outcome = tokio::time::timeout(limit, following).await;
         outcome.with_context(|| {
-            format!("cluster {cluster} is not there after {limit:?}; its message: {last}")
+            let last = last.unwrap_or_default();
+            format!("cluster {cluster} is not as expected after {limit:?}; its message: {last}")
         })?
     }
 

@@ -4,6 +4,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::tests::command::{command, run};
+use ::tests::localkube::LocalKube;
+use ::tests::scenario::operator::deployed;
 use anyhow::{Context, Result};
 use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{Namespace, Pod};
@@ -44,16 +46,16 @@ impl Operator {
         Ok(within("looking for the definition", all.get_opt(DEFINITION)).await?.is_some())
     }
 
-    /// Applies a kustomization with it and waits until all replicas run, also when it was there: its
-    /// image may have changed under the same name.
+    /// Puts it on the local Kubernetes, or a newer build in the place of an older one.
+    pub(crate) async fn deploy_locally(&self) -> Result<()> {
+        deployed(&LocalKube::attach()?, &self.client).await
+    }
+
+    /// Applies a kustomization with it and waits until all replicas run.
     pub(crate) async fn deploy(&self, kustomization: &Path) -> Result<()> {
-        let was_there = self.is_there().await?;
         self.kubectl(&["apply", "--server-side", "--force-conflicts", "-k"], kustomization).await?;
         let established = await_condition(self.definitions(), DEFINITION, is_crd_established());
         within("waiting until the definition is established", established).await?;
-        if was_there {
-            within("restarting the operator", self.deployments().restart(NAME)).await?;
-        }
         let rolled_out = await_condition(self.deployments(), NAME, is_rolled_out);
         let waited = tokio::time::timeout(ROLLOUT, rolled_out).await;
         waited.with_context(|| {

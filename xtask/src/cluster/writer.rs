@@ -101,7 +101,7 @@ async fn write(url: String, tally: Arc<Mutex<Tally>>, stopped: watch::Receiver<b
     let mut last = Instant::now();
     let mut number = 0;
     while !*stopped.borrow() {
-        let is_written = put(&mut client, &url, number).await.is_ok();
+        let is_written = Box::pin(put(&mut client, &url, number)).await.is_ok();
         tally.lock().unwrap_or_else(PoisonError::into_inner).count(is_written, last.elapsed());
         if is_written {
             number += 1;

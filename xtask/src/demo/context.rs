@@ -39,7 +39,7 @@ pub(super) async fn show(
          another Kubernetes, or uninstall that one first"
     );
     let kustomization = kustomization(images)?;
-    Story::new(&client, Some(context), &kustomization).tell(keep, ledger).await?;
+    Box::pin(Story::at(&client, context, &kustomization).tell(keep, ledger)).await?;
     if keep {
         eprintln!("\nIt is all still up: kubectl --context {context} -n etcd-demo get etcd,pods");
         eprintln!("To remove it: kubectl --context {context} delete namespace etcd-demo");

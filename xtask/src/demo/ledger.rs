@@ -44,6 +44,9 @@ impl Ledger {
 
 impl fmt::Display for Ledger {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.0.is_empty() {
+            return Ok(());
+        }
         let width = self.0.iter().map(|row| row.step.len()).max().unwrap_or(0);
         writeln!(f, "\n{:<width$}  {:>10}  what came out", "what was done", "took")?;
         for row in &self.0 {

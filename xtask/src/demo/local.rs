@@ -11,7 +11,6 @@ use tokio::process::Command;
 
 use super::ledger::Ledger;
 use super::story::Story;
-use crate::cluster::manifests;
 
 /// The whole story takes about a minute.
 const LIMIT: Duration = Duration::from_mins(20);
@@ -54,13 +53,13 @@ async fn tell(nodes: u8, keep: bool, ledger: &mut Ledger, progress: &Progress) -
         crate::images::run().await?;
         Ok("two static programs, an image each".to_owned())
     };
-    ledger.step(progress, "build the images", Duration::from_secs(5), images).await?;
+    Box::pin(ledger.step(progress, "build the images", Duration::from_secs(5), images)).await?;
     let up = async {
         localkube::up(nodes, progress).await?;
         Ok(format!("{nodes} nodes are Ready"))
     };
     let starting = "start the local Kubernetes";
-    ledger.step(progress, starting, Duration::from_secs(20), up).await?;
+    Box::pin(ledger.step(progress, starting, Duration::from_secs(20), up)).await?;
     tell_inside(keep, ledger).await
 }
 
@@ -87,8 +86,7 @@ async fn tell_inside(keep: bool, ledger: &mut Ledger) -> Result<()> {
 pub(super) async fn inside(keep: bool) -> Result<ExitCode> {
     let client = Client::try_default().await.context("connecting to the local Kubernetes")?;
     let mut ledger = Ledger::default();
-    let kustomization = manifests("local");
-    let outcome = Story::new(&client, None, &kustomization).tell(keep, &mut ledger).await;
+    let outcome = Box::pin(Story::locally(&client).tell(keep, &mut ledger)).await;
     println!("{}", serde_json::to_string(&ledger)?);
     outcome.map(|()| ExitCode::SUCCESS)
 }

@@ -42,15 +42,15 @@ pub(crate) struct Options {
 /// Shows it; the exit code is not zero when a step failed.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     if options.inside {
-        return local::inside(options.keep).await;
+        return Box::pin(local::inside(options.keep)).await;
     }
     let mut ledger = Ledger::default();
     let outcome = match (&options.context, &options.operator_image, &options.init_image) {
         (Some(context), Some(operator), Some(init)) => {
             let images = context::Images { operator, init };
-            context::show(context, &images, options.keep, &mut ledger).await
+            Box::pin(context::show(context, &images, options.keep, &mut ledger)).await
         }
-        _ => local::show(options.keep, &mut ledger).await,
+        _ => Box::pin(local::show(options.keep, &mut ledger)).await,
     };
     print!("{ledger}");
     outcome.map(|()| ExitCode::SUCCESS)

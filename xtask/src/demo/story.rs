@@ -26,7 +26,8 @@ const FIRST_KEYS: u32 = 100;
 pub(super) struct Story<'a> {
     client: &'a Client,
     operator: Operator,
-    kustomization: &'a Path,
+    /// None on the local Kubernetes.
+    kustomization: Option<&'a Path>,
     progress: Progress,
 }
 
@@ -37,8 +38,16 @@ struct Before {
 }
 
 impl<'a> Story<'a> {
-    pub(super) fn new(client: &'a Client, context: Option<&str>, kustomization: &'a Path) -> Self {
-        let operator = Operator::new(client, context);
+    /// On the local Kubernetes.
+    pub(super) fn locally(client: &'a Client) -> Self {
+        let operator = Operator::new(client, None);
+        Self { client, operator, kustomization: None, progress: Progress::new() }
+    }
+
+    /// On the Kubernetes of a context, with what this kustomization installs.
+    pub(super) fn at(client: &'a Client, context: &str, kustomization: &'a Path) -> Self {
+        let operator = Operator::new(client, Some(context));
+        let kustomization = Some(kustomization);
         Self { client, operator, kustomization, progress: Progress::new() }
     }
 
@@ -54,8 +63,9 @@ impl<'a> Story<'a> {
                 signal.context("waiting for Ctrl-C").and_then(|()| bail!("ended by Ctrl-C"))
             }
         };
-        if let Err(error) = &told {
-            self.progress.say(&format!("{error:#}\n{}", self.operator.last_words().await));
+        if told.is_err() {
+            let words = self.operator.last_words().await;
+            self.progress.say(&format!("the operator's last words:\n{words}"));
         }
         if keep {
             return told;
@@ -80,7 +90,7 @@ impl<'a> Story<'a> {
         self.step(ledger, "grow to five, kill the operator meanwhile", 20, grow).await?;
         let shrink = self.watched(&writer, self.resize(&namespace, 3));
         self.step(ledger, "shrink to three", 10, shrink).await?;
-        let read = read_back(writer, &forward);
+        let read = Box::pin(read_back(writer, &forward));
         self.step(ledger, "read every key back and compare", 3, read).await
     }
 
@@ -91,11 +101,14 @@ impl<'a> Story<'a> {
         expected: u64,
         work: impl Future<Output = Result<String>>,
     ) -> Result<()> {
-        ledger.step(&self.progress, name, Duration::from_secs(expected), work).await
+        Box::pin(ledger.step(&self.progress, name, Duration::from_secs(expected), work)).await
     }
 
     async fn install(&self) -> Result<String> {
-        self.operator.deploy(self.kustomization).await?;
+        match self.kustomization {
+            Some(kustomization) => self.operator.deploy(kustomization).await?,
+            None => self.operator.deploy_locally().await?,
+        }
         let replicas = self.operator.pods().await?.len();
         Ok(format!("the definition of Cluster, and {replicas} replicas"))
     }
@@ -163,10 +176,12 @@ impl<'a> Story<'a> {
                 Before { operator: true, .. } => {
                     return Ok("the cluster; the operator was there before and stays".to_owned());
                 }
-                Before { definition: true, .. } => {
+                Before { definition, .. } => {
                     self.operator.delete(&manifests("operator")).await?;
+                    if !definition {
+                        self.operator.delete(&manifests("crds")).await?;
+                    }
                 }
-                Before { .. } => self.operator.delete(self.kustomization).await?,
             }
             Ok("the cluster and the operator; nothing of them is left".to_owned())
         };

@@ -26,6 +26,15 @@ pub(crate) struct Member {
     pub(crate) learner: bool,
 }
 
+/// How etcd was started.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Rules {
+    /// `--max-learners`.
+    pub(crate) learner_limit: usize,
+    /// `--strict-reconfig-check`. On by default; without it the operator alone keeps the quorum.
+    pub(crate) strict: bool,
+}
+
 /// etcd does not do it.
 #[derive(Debug)]
 pub(crate) struct Refused;
@@ -98,12 +107,13 @@ impl Etcd {
     pub(crate) fn add_learner(
         &mut self,
         number: u32,
-        limit: usize,
+        rules: Rules,
         pods: &Pods,
     ) -> Result<(), Refused> {
         self.answers(pods)?;
         let all_connected = self.active(pods) == self.voters().count();
-        if !all_connected || self.member(number).is_some() || self.learners() >= limit {
+        let is_there = self.member(number).is_some();
+        if rules.strict && !all_connected || is_there || self.learners() >= rules.learner_limit {
             return Err(Refused);
         }
         self.members.push(Member { id: self.next_id, number, started: false, learner: true });
@@ -117,13 +127,13 @@ impl Etcd {
     /// not in sync (server.go `isLearnerReady`), or while too few voters have started
     /// (`IsReadyToPromoteMember`). Whether it is alive is not asked: one that was in sync when it
     /// died gets its vote.
-    pub(crate) fn promote(&mut self, id: u64, pods: &Pods) -> Result<(), Refused> {
+    pub(crate) fn promote(&mut self, id: u64, rules: Rules, pods: &Pods) -> Result<(), Refused> {
         self.answers(pods)?;
         let started = self.voters().filter(|voter| voter.started).count() + 1;
         let voters = self.voters().count() + 1;
         let learner = self.members.iter_mut().find(|member| member.id == id && member.learner);
         let learner = learner.filter(|learner| learner.started).ok_or(Refused)?;
-        if started < quorum(voters) {
+        if rules.strict && started < quorum(voters) {
             return Err(Refused);
         }
         learner.learner = false;
@@ -135,10 +145,10 @@ impl Etcd {
     /// A learner always goes. A voter does not while too few of the others have started
     /// (`IsReadyToRemoveVotingMember`) or, if it is connected itself, while too few are connected
     /// (server.go `mayRemoveMember`, the same arithmetic).
-    pub(crate) fn remove(&mut self, id: u64, pods: &Pods) -> Result<(), Refused> {
+    pub(crate) fn remove(&mut self, id: u64, rules: Rules, pods: &Pods) -> Result<(), Refused> {
         self.answers(pods)?;
         let leaving = self.members.iter().find(|member| member.id == id).ok_or(Refused)?;
-        if !leaving.learner && !self.may_lose(leaving, pods) {
+        if rules.strict && !leaving.learner && !self.may_lose(leaving, pods) {
             return Err(Refused);
         }
         self.members.retain(|member| member.id != id);

@@ -91,7 +91,7 @@ fn reconcile(world: &mut World) {
     world.take(&Action::Look(0));
     let Operator::Looked(view, _) = &world.operators[0] else { return };
     let from = world.answers(view).first().copied().flatten();
-    world.take(&Action::Decide { operator: 0, from });
+    world.take(&Action::Decide { operator: 0, from, missed: None });
     while world.operators[0] != Operator::Idle {
         world.take(&Action::Act(0));
     }
@@ -138,7 +138,7 @@ fn has_quorum(world: &World) -> bool {
 fn phase(world: &World) -> Phase {
     let view = View::of(world);
     let from = world.answers(&view).first().copied().flatten();
-    planner::plan(&view.desired(), &view.observed(world, from), now()).phase
+    planner::plan(&view.desired(), &view.observed(world, from, None), now()).phase
 }
 
 /// Lets everything happen until the cluster is as wanted.

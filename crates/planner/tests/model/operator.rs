@@ -55,11 +55,14 @@ impl World {
             }
             Operator::Idle => {}
             Operator::Looked(view, _) => {
-                actions.extend(
-                    self.answers(view)
-                        .into_iter()
-                        .map(|from| Action::Decide { operator: index, from }),
-                );
+                let missed = view.pods.keys().copied().filter(|_| self.budget.misses > 0);
+                for missed in missed.map(Some).chain([None]) {
+                    actions.extend(self.answers(view).into_iter().map(|from| Action::Decide {
+                        operator: index,
+                        from,
+                        missed,
+                    }));
+                }
                 actions.push(Action::Crash(index));
             }
             Operator::Decided(_) | Operator::Done(_) => {
@@ -107,10 +110,12 @@ impl World {
         etcd.has_quorum(&self.pods) && etcd.voters().any(|voter| reads(voter.number))
     }
 
-    pub(crate) fn decide(&mut self, index: usize, from: Option<u32>) {
+    /// Reads the membership and decides. The member that is missed does not answer in time.
+    pub(crate) fn decide(&mut self, index: usize, from: Option<u32>, missed: Option<u32>) {
+        self.budget.misses -= u8::from(missed.is_some());
         let idle = std::mem::replace(&mut self.operators[index], Operator::Idle);
         let Operator::Looked(view, faults) = idle else { return };
-        let observed = view.observed(self, from);
+        let observed = view.observed(self, from, missed);
         let plan = planner::plan(&view.desired(), &observed, now());
         let is_whole = plan.phase == planner::Phase::Running;
         let report = Report {
@@ -151,6 +156,7 @@ impl World {
 
     fn step(&mut self, intent: Intent) -> Operator {
         let Intent { step, from, pod, report, faults } = intent;
+        let rules = self.rules;
         match step {
             Step::CreateSeed { number } => return self.reserve(number, Role::Seed, report),
             Step::CreateJoiner { number, initial } => {
@@ -167,13 +173,14 @@ impl World {
             }
             Step::DeletePod { number } => self.delete(number, pod.as_ref()),
             Step::AddLearner { number } => {
-                let limit = self.learner_limit;
-                self.ask(from, faults, |etcd, pods| etcd.add_learner(number, limit, pods));
+                self.ask(from, faults, |etcd, pods| etcd.add_learner(number, rules, pods));
             }
-            Step::Promote { id, .. } => self.ask(from, faults, |etcd, pods| etcd.promote(id, pods)),
+            Step::Promote { id, .. } => {
+                self.ask(from, faults, |etcd, pods| etcd.promote(id, rules, pods));
+            }
             Step::RemoveMember { id, .. } => {
                 self.history.note(Event::Replaced);
-                self.ask(from, faults, |etcd, pods| etcd.remove(id, pods));
+                self.ask(from, faults, |etcd, pods| etcd.remove(id, rules, pods));
             }
             Step::MoveLeader { to, .. } => {
                 self.ask(from, faults, |etcd, pods| etcd.move_leader(to, pods));

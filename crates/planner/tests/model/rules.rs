@@ -38,7 +38,7 @@ fn safety() -> Vec<Property<Clusters>> {
             members(world).filter(|member| !member.started).count() <= 1
         }),
         Property::always("never are there more learners than admitted", |_, world: &World| {
-            world.etcd.values().all(|etcd| etcd.learners() <= world.learner_limit)
+            world.etcd.values().all(|etcd| etcd.learners() <= world.rules.learner_limit)
         }),
         Property::always("left alone it becomes what was wanted", |clusters: &Clusters, world| {
             clusters.converged.from(world)

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use crate::etcd::Rules;
 use crate::fair;
 use crate::operator::Operator;
 use crate::world::{Budget, History, Status, World};
@@ -13,7 +14,7 @@ pub(crate) struct Scenario {
     pub(crate) members: usize,
     /// What is wanted from the start.
     pub(crate) wanted: usize,
-    pub(crate) learner_limit: usize,
+    pub(crate) rules: Rules,
     pub(crate) budget: Budget,
 }
 
@@ -45,6 +46,10 @@ fn usual() -> Vec<Scenario> {
         of(3, 3, 1, Budget { losses: 1, wipes: 1, ..none() }),
         of(3, 3, 1, Budget { silences: 1, losses: 1, ..none() }),
         of(3, 3, 1, Budget { losses: 1, looks: 1, ..none() }),
+        // The operator alone.
+        lax(1, 3, Budget { losses: 1, misses: 1, ..none() }),
+        lax(3, 1, Budget { silences: 1, misses: 1, ..none() }),
+        lax(3, 3, Budget { losses: 1, misses: 1, ..none() }),
     ]
 }
 
@@ -63,11 +68,19 @@ fn thorough() -> Vec<Scenario> {
         of(3, 5, 2, Budget { losses: 1, wipes: 1, ..none() }),
         of(5, 3, 1, Budget { losses: 2, ..none() }),
         of(4, 4, 1, Budget { losses: 1, silences: 1, ..none() }),
+        lax(5, 3, Budget { silences: 2, ..none() }),
+        lax(3, 2, Budget { silences: 1, misses: 1, looks: 1, ..none() }),
     ]
 }
 
 fn of(members: usize, wanted: usize, learner_limit: usize, budget: Budget) -> Scenario {
-    Scenario { members, wanted, learner_limit, budget }
+    Scenario { members, wanted, rules: Rules { learner_limit, strict: true }, budget }
+}
+
+/// etcd refuses nothing for the quorum's sake.
+fn lax(members: usize, wanted: usize, budget: Budget) -> Scenario {
+    let rules = Rules { learner_limit: 1, strict: false };
+    Scenario { members, wanted, rules, budget }
 }
 
 impl Scenario {
@@ -80,7 +93,7 @@ impl Scenario {
             etcd: BTreeMap::new(),
             operators: [Operator::Idle, Operator::Idle],
             budget: Budget::default(),
-            learner_limit: self.learner_limit,
+            rules: self.rules,
             late: false,
             history: History::default(),
         };

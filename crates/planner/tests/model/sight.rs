@@ -51,14 +51,19 @@ impl View {
     }
 
     /// The view of a while ago beside the membership of now, read from the etcd cluster of this
-    /// first member.
-    pub(crate) fn observed(&self, world: &World, from: Option<u32>) -> Observed {
+    /// first member. The missed member did not answer in time.
+    pub(crate) fn observed(
+        &self,
+        world: &World,
+        from: Option<u32>,
+        missed: Option<u32>,
+    ) -> Observed {
         let read = from.and_then(|seed| Some((seed, world.etcd.get(&seed)?)));
         Observed {
             record: self.record(),
             pods: self.pods.iter().map(|(&number, pod)| (number, self.pod(pod))).collect(),
             membership: read.map_or(Membership::Unknown, |(seed, etcd)| {
-                Membership::Known(self.members(world, seed, etcd))
+                Membership::Known(self.members(world, seed, etcd, missed))
             }),
         }
     }
@@ -98,19 +103,23 @@ impl View {
     }
 
     /// Members are dialled at the pods that were seen.
-    fn members(&self, world: &World, seed: u32, etcd: &Etcd) -> Members {
+    fn members(&self, world: &World, seed: u32, etcd: &Etcd, missed: Option<u32>) -> Members {
+        let answers = |number| {
+            let is_asked = self.pods.contains_key(&number) && missed != Some(number);
+            is_asked && is_alive(&world.pods, number)
+        };
         let read = |member: &crate::etcd::Member| Member {
             id: member.id,
             number: Some(member.number),
             started: member.started,
             learner: member.learner,
-            healthy: self.pods.contains_key(&member.number) && is_alive(&world.pods, member.number),
+            healthy: answers(member.number),
         };
         let leader = etcd.leader.and_then(|number| etcd.member(number)).map(|member| member.id);
         Members {
             cluster_id: u64::from(seed),
             leader,
-            learner_limit: world.learner_limit,
+            learner_limit: world.rules.learner_limit,
             members: etcd.members.iter().map(read).collect(),
         }
     }

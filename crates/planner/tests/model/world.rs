@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use planner::Role;
 
-use crate::etcd::Etcd;
+use crate::etcd::{Etcd, Rules};
 use crate::operator::Operator;
 
 /// The state of the model.
@@ -22,8 +22,8 @@ pub(crate) struct World {
     pub(crate) operators: [Operator; 2],
     /// What may still go wrong.
     pub(crate) budget: Budget,
-    /// What etcd admits.
-    pub(crate) learner_limit: usize,
+    /// How etcd was started.
+    pub(crate) rules: Rules,
     /// So much time has passed that what runs has run for long.
     pub(crate) late: bool,
     /// What must not be forgotten to judge the operator.
@@ -84,6 +84,8 @@ pub(crate) struct Budget {
     pub(crate) wipes: u8,
     /// A node falls silent.
     pub(crate) silences: u8,
+    /// A member does not answer the operator in time.
+    pub(crate) misses: u8,
     /// A first member is killed in its first start.
     pub(crate) wedges: u8,
     /// The operator dies between writing down a number and using it.
@@ -153,10 +155,12 @@ impl History {
 pub(crate) enum Action {
     /// An operator reads Kubernetes.
     Look(usize),
-    /// It reads the membership and decides; `from` answers if nobody who is known does.
+    /// It reads the membership from the etcd cluster of this first member and decides; one member
+    /// may not answer in time.
     Decide {
         operator: usize,
         from: Option<u32>,
+        missed: Option<u32>,
     },
     /// It makes one call.
     Act(usize),
@@ -215,7 +219,7 @@ impl World {
     pub(crate) fn take(&mut self, action: &Action) {
         match *action {
             Action::Look(index) => self.look(index),
-            Action::Decide { operator, from } => self.decide(operator, from),
+            Action::Decide { operator, from, missed } => self.decide(operator, from, missed),
             Action::Act(index) => self.act(index),
             Action::Crash(index) => self.crash(index),
             Action::Progress(number) => self.progress(number),
