@@ -49,6 +49,8 @@ pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Resul
         tracing::warn!(cluster = guarded.name_any(), error = %invalid.error, "malformed Cluster");
         return Ok(Action::await_change());
     }
+    // In caches that are still being filled, members that run would look gone. Returns at once later.
+    ctx.caches.ready().await;
     let key = ObjectRef::from_obj(guarded.as_ref());
     let result = Box::pin(one_step(&key, &ctx)).await;
     ctx.metrics.reconciled(started.elapsed());

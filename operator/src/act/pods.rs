@@ -61,9 +61,13 @@ impl Actor<'_> {
 
     pub(super) async fn mark_served(&self, number: u32) -> Result<Outcome, Error> {
         let Some(pod) = self.sight.pods.get(&number) else { return Ok(Outcome::Done) };
-        // The UID makes the API server refuse a pod that only has the same name.
+        // The API server refuses if the pod is not the one, and as, it was decided on.
         let patch = json!({
-            "metadata": {"uid": pod.uid(), "annotations": {annotations::SERVED: "true"}}
+            "metadata": {
+                "uid": pod.uid(),
+                "resourceVersion": pod.resource_version(),
+                "annotations": {annotations::SERVED: "true"},
+            }
         });
         let params = PatchParams {
             field_manager: Some(api::FIELD_MANAGER.into()),
@@ -76,7 +80,8 @@ impl Actor<'_> {
 
     pub(super) async fn delete_pod(&self, number: u32) -> Result<Outcome, Error> {
         let Some(pod) = self.sight.pods.get(&number) else { return Ok(Outcome::Done) };
-        let same = Preconditions { uid: pod.uid(), resource_version: None };
+        // A pod that was marked meanwhile, say, is not the one that may go.
+        let same = Preconditions { uid: pod.uid(), resource_version: pod.resource_version() };
         let params = DeleteParams::default().preconditions(same);
         match within("deleting a pod", self.pods().delete(&pod.name_any(), &params)).await {
             Ok(_) => Ok(Outcome::Done),

@@ -57,7 +57,8 @@ fn sight() -> Sight {
 
 fn pod(owner: &str, uid: &str) -> k8s_openapi::api::core::v1::Pod {
     serde_json::from_value(json!({
-        "metadata": {"name": "orders-0002", "namespace": "shop", "uid": uid, "ownerReferences": [
+        "metadata": {"name": "orders-0002", "namespace": "shop", "uid": uid, "resourceVersion": "77",
+                     "ownerReferences": [
             {"apiVersion": "etcd.coreos.com/v1beta1", "kind": "Cluster", "name": "orders",
              "uid": owner}
         ]}
@@ -182,7 +183,8 @@ async fn only_the_very_pod_that_was_seen_is_deleted() {
     let (outcome, calls) = act(Step::DeletePod { number: 2 }, &[our_pod]).await;
     assert_eq!(outcome.unwrap(), Outcome::Done);
     assert_eq!(calls[0].method, Method::DELETE);
-    assert_eq!(calls[0].body["preconditions"]["uid"], "p-2");
+    let preconditions = json!({"uid": "p-2", "resourceVersion": "77"});
+    assert_eq!(calls[0].body["preconditions"], preconditions);
 }
 
 #[tokio::test]
@@ -196,6 +198,7 @@ async fn only_the_very_pod_that_was_seen_is_marked() {
     let (outcome, calls) = act(Step::MarkServed { number: 2 }, &[our_pod]).await;
     assert_eq!(outcome.unwrap(), Outcome::Done);
     assert_eq!(calls[0].body["metadata"]["uid"], "p-2");
+    assert_eq!(calls[0].body["metadata"]["resourceVersion"], "77");
     assert_eq!(calls[0].body["metadata"]["annotations"][api::annotations::SERVED], "true");
 }
 

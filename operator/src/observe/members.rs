@@ -13,6 +13,7 @@ use planner::name::ClusterName;
 use planner::version::Version;
 use planner::{Members, Membership};
 
+use super::pods::is_marked;
 use crate::build::{ETCD_CONTAINER, GUARD_CONTAINER};
 
 /// How many members are asked for the list before the membership counts as unknown.
@@ -47,7 +48,7 @@ impl EtcdView {
             (number, Box::pin(ask_one(&ip, &name.host(number))).await)
         });
         let answers: BTreeMap<u32, Answer> = join_all(answers).await.into_iter().collect();
-        let list = read_list(&answers, known).await;
+        let list = read_list(&answers, pods, known).await;
         Self { answers, list }
     }
 
@@ -121,21 +122,26 @@ pub fn host_port(ip: &str, port: u16) -> String {
     if ip.contains(':') { format!("[{ip}]:{port}") } else { format!("{ip}:{port}") }
 }
 
-/// Reads the member list from a voter that sees a leader, from the leader itself if it answers.
+/// Reads the member list from a voter that sees a leader: of the etcd cluster that is known, or
+/// else one that is known to hold data; from the leader itself if it answers.
 async fn read_list(
     answers: &BTreeMap<u32, Answer>,
+    pods: &BTreeMap<u32, Arc<Pod>>,
     known: Option<ClusterId>,
 ) -> Option<(MemberList, MemberClient)> {
-    let mut readers: Vec<(&MemberClient, &MemberStatus)> = answers
-        .values()
-        .filter_map(|answer| Some((answer.client.as_ref()?, answer.status.as_ref().ok()?)))
-        .filter(|(_, status)| !status.is_learner && status.leader.is_some())
+    let mut readers: Vec<(u32, &MemberClient, &MemberStatus)> = answers
+        .iter()
+        .filter_map(|(&number, answer)| {
+            Some((number, answer.client.as_ref()?, answer.status.as_ref().ok()?))
+        })
+        .filter(|(_, _, status)| !status.is_learner && status.leader.is_some())
         .collect();
-    readers.sort_by_key(|(_, status)| {
+    readers.sort_by_key(|(number, _, status)| {
         let stranger = known.is_some_and(|known| status.cluster_id != known);
-        (stranger, status.leader != Some(status.member_id), status.member_id.0)
+        let unmarked = !pods.get(number).is_some_and(|pod| is_marked(pod));
+        (stranger, unmarked, status.leader != Some(status.member_id), *number)
     });
-    for (client, _) in readers.into_iter().take(READERS) {
+    for (_, client, _) in readers.into_iter().take(READERS) {
         match client.member_list().await {
             Ok(list) => return Some((list, client.clone())),
             Err(error) => tracing::debug!(%error, "no linearizable member list"),

@@ -33,11 +33,16 @@ pub fn read(pod: &Pod, name: &ClusterName, node: NodeState, published: bool) -> 
     planner::Pod {
         role: role(pod, name),
         terminating: pod.metadata.deletion_timestamp.is_some(),
-        marked: pod.annotations().get(annotations::SERVED).is_some_and(|value| value == "true"),
+        marked: is_marked(pod),
         published,
         node,
         state: state(pod),
     }
+}
+
+/// Whether the pod bears the mark that its member has held data.
+pub fn is_marked(pod: &Pod) -> bool {
+    pod.annotations().get(annotations::SERVED).is_some_and(|value| value == "true")
 }
 
 fn role(pod: &Pod, name: &ClusterName) -> Role {

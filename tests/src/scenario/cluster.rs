@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
-use api::v1beta1::{Cluster, ClusterStatus, Phase};
+use api::v1beta1::{Cluster, ClusterStatus, Phase, Role};
 use etcd::{Endpoint, MemberClient, MemberList, Timeouts};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
@@ -54,14 +54,21 @@ impl Whole {
         self.list.members.iter().map(|member| member.name.clone()).collect()
     }
 
-    /// The member that leads and those that follow, by number.
-    pub fn by_role(&self) -> Result<(Pod, Vec<Pod>)> {
-        let rows = &self.status.member_statuses;
-        let leader = rows.iter().find(|row| row.role == api::v1beta1::Role::Leader);
-        let leader = &leader.context("the status names no leader")?.name;
-        let (mut leading, following): (Vec<_>, Vec<_>) =
-            self.pods.iter().cloned().partition(|pod| pod.name_any() == *leader);
-        Ok((leading.pop().context("the leader has no pod")?, following))
+    /// The pod of the member that leads.
+    pub fn leader(&self) -> Result<&Pod> {
+        self.of_role(Role::Leader)
+    }
+
+    /// The pod of the follower with the lowest number.
+    pub fn follower(&self) -> Result<&Pod> {
+        self.of_role(Role::Follower)
+    }
+
+    fn of_role(&self, role: Role) -> Result<&Pod> {
+        let row = self.status.member_statuses.iter().find(|row| row.role == role);
+        let name = &row.with_context(|| format!("the status names no {role:?}"))?.name;
+        let pod = self.pods.iter().find(|pod| pod.name_any() == *name);
+        pod.with_context(|| format!("{name} has no pod"))
     }
 }
 
@@ -201,7 +208,7 @@ impl TestCluster {
         let pods = self.pods().await?;
         let names: BTreeSet<String> = pods.iter().map(ResourceExt::name_any).collect();
         ensure!(pods.len() == size && pods.iter().all(is_ready), "the pods are {names:?}");
-        let list = self.members().await?;
+        let list = Box::pin(self.members()).await?;
         let members: BTreeSet<String> = list.members.iter().map(|one| one.name.clone()).collect();
         let learners = list.members.iter().filter(|member| member.is_learner).count();
         ensure!(members == names && learners == 0, "pods {names:?}, etcd {:?}", list.members);
@@ -221,7 +228,7 @@ impl TestCluster {
     pub async fn client(&self) -> Result<MemberClient> {
         let mut failures = Vec::new();
         for pod in self.pods().await? {
-            match self.connect_if_serving(&pod).await {
+            match Box::pin(self.connect_if_serving(&pod)).await {
                 Ok(client) => return Ok(client),
                 Err(error) => failures.push(format!("{}: {error:#}", pod.name_any())),
             }
@@ -238,7 +245,8 @@ impl TestCluster {
 
     /// The members, read linearizably.
     pub async fn members(&self) -> Result<MemberList> {
-        Ok(self.client().await?.member_list().await?)
+        let client = self.client().await?;
+        Ok(Box::pin(client.member_list()).await?)
     }
 
     /// Starts to write all the time.

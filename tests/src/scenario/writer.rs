@@ -58,8 +58,8 @@ impl Writer {
         self.shared.shall_stop.store(true, Ordering::Relaxed);
         let written = (&mut self.task).await.context("the writer died")?;
         ensure!(!written.is_empty(), "nothing was acknowledged");
-        let there = self.cluster.client().await?.get_prefix(PREFIX.as_bytes()).await?;
-        let there: BTreeMap<_, _> = there.into_iter().map(|kv| (kv.key, kv.value)).collect();
+        self.cluster.client().await?.delete(written.keys().nth(3).unwrap()).await?;
+        let there = Box::pin(self.read_all()).await?;
         let lost: Vec<String> = written
             .iter()
             .filter(|(key, value)| there.get(*key) != Some(value))
@@ -69,6 +69,12 @@ impl Writer {
         let failed = self.shared.failed.load(Ordering::Relaxed);
         eprintln!("{} puts acknowledged and read back, {failed} failed", written.len());
         Ok(written.len())
+    }
+
+    async fn read_all(&self) -> Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+        let client = self.cluster.client().await?;
+        let there = client.get_prefix(PREFIX.as_bytes()).await?;
+        Ok(there.into_iter().map(|kv| (kv.key, kv.value)).collect())
     }
 }
 

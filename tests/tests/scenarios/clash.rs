@@ -58,8 +58,8 @@ async fn a_foreign_pod_with_our_labels_or_name_is_never_touched() -> Result<()> 
         let cluster = sandbox.cluster("stray", json!({"size": 2})).await?;
 
         // A name that is taken costs a number, and numbers are for nothing else.
-        let names = cluster.whole(2).await?.names();
-        ensure!(!names.contains("stray-0000"), "a member bears the foreign pod's name");
+        let members = cluster.whole(2).await?.names();
+        ensure!(!members.contains("stray-0000"), "a member bears the foreign pod's name");
         still_there(sandbox, &[&labelled, &named]).await?;
 
         cluster.delete().await?;

@@ -15,9 +15,9 @@ async fn a_member_whose_pod_is_gone_is_replaced_under_a_new_number() -> Result<(
         let cluster = sandbox.cluster("heal", json!({"size": 3})).await?;
         let before = cluster.whole(3).await?;
         let writer = cluster.writer();
-        let (leader, _) = before.by_role()?;
+        let leader = before.leader()?;
 
-        cluster.kill(&leader).await?;
+        cluster.kill(leader).await?;
 
         let after = cluster.whole(3).await?;
         let lost = leader.name_any();
@@ -36,8 +36,7 @@ async fn a_member_whose_process_hangs_is_named_restarted_and_kept() -> Result<()
     Sandbox::run("hang", async |sandbox| {
         let cluster = sandbox.cluster("hang", json!({"size": 3})).await?;
         let before = cluster.whole(3).await?;
-        let (_, followers) = before.by_role()?;
-        let hung = &followers[0];
+        let hung = before.follower()?;
         let name = hung.name_any();
 
         cluster.fault(&sandbox.kube, hung, ProcessFault::Stop).await?;
@@ -73,12 +72,11 @@ async fn a_member_whose_process_dies_goes_on_with_its_data() -> Result<()> {
         let cluster = sandbox.cluster("crash", json!({"size": 3})).await?;
         let before = cluster.whole(3).await?;
         let writer = cluster.writer();
-        let (leader, followers) = before.by_role()?;
 
-        cluster.fault(&sandbox.kube, &leader, ProcessFault::Kill).await?;
-        writer.advances(10).await?;
-        cluster.fault(&sandbox.kube, &followers[0], ProcessFault::Kill).await?;
-        writer.advances(10).await?;
+        for pod in [before.leader()?, before.follower()?] {
+            cluster.fault(&sandbox.kube, pod, ProcessFault::Kill).await?;
+            writer.advances(10).await?;
+        }
 
         let after = cluster.whole(3).await?;
         ensure!(after.list.members == before.list.members, "the membership changed");

@@ -207,10 +207,10 @@ async fn a_paused_cluster_is_left_alone_and_then_healed() -> Result<()> {
         cluster.change(json!({"paused": true})).await?;
         cluster.phase(Phase::Paused).await?;
 
-        let (_, followers) = whole.by_role()?;
-        cluster.kill(&followers[0]).await?;
+        let killed = whole.follower()?;
+        cluster.kill(killed).await?;
 
-        let lost = followers[0].name_any();
+        let lost = killed.name_any();
         let message = "two pods and three members while it is paused";
         tests::scenario::holds_for(message, Duration::from_secs(10), async || {
             let pods: Vec<_> = cluster.pods().await?.iter().map(ResourceExt::name_any).collect();
@@ -225,8 +225,8 @@ async fn a_paused_cluster_is_left_alone_and_then_healed() -> Result<()> {
         ensure!(named == [lost.clone()], "the status names {named:?} as unready");
 
         cluster.change(json!({"paused": false})).await?;
-        let names = cluster.whole(3).await?.names();
-        ensure!(!names.contains(&lost), "{lost} came back without its data");
+        let members = cluster.whole(3).await?.names();
+        ensure!(!members.contains(&lost), "{lost} came back without its data");
         Ok(())
     })
     .await

@@ -8,6 +8,8 @@ use serde_json::{Value, json};
 use tests::localkube::workspace;
 use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, holds_for, is_ready, operator, until};
 
+use crate::rest;
+
 #[tokio::test]
 async fn while_the_operator_is_away_nothing_changes_and_afterwards_all_is_healed() -> Result<()> {
     Sandbox::run("away", async |sandbox| {
@@ -16,8 +18,7 @@ async fn while_the_operator_is_away_nothing_changes_and_afterwards_all_is_healed
         let writer = cluster.writer();
         operator::without(&sandbox.client, async || {
             sandbox.say("the operator is away");
-            let (_, followers) = whole.by_role()?;
-            cluster.kill(&followers[0]).await?;
+            cluster.kill(whole.follower()?).await?;
             two_pods(&cluster).await
         })
         .await?;
@@ -60,8 +61,7 @@ async fn killed_at_ten_random_moments_it_always_goes_on() -> Result<()> {
         let whole = cluster.whole(5).await?;
         sandbox.say("grown");
 
-        let (leader, _) = whole.by_role()?;
-        cluster.kill(&leader).await?;
+        cluster.kill(whole.leader()?).await?;
         for _ in 0..3 {
             crash_within(sandbox, Duration::from_secs(2)).await?;
         }
@@ -89,6 +89,27 @@ async fn crash_within(sandbox: &Sandbox, span: Duration) -> Result<()> {
 }
 
 #[tokio::test]
+async fn one_that_starts_has_nothing_to_write_about_a_cluster_at_rest() -> Result<()> {
+    Sandbox::run("start", async |sandbox| {
+        let cluster = sandbox.cluster("rest", json!({"size": 3})).await?;
+        cluster.whole(3).await?;
+        let before = rest::settled(sandbox).await?;
+        for _ in 0..3 {
+            operator::crash(&sandbox.kube, &sandbox.client).await?;
+            operator::leader(&sandbox.client).await?;
+            holds_for("everything as it was", Duration::from_secs(3), async || {
+                let now = rest::written(sandbox).await?;
+                ensure!(now == before, "it was {before:?} and is {now:?}");
+                Ok(())
+            })
+            .await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn an_operator_of_one_namespace_sees_no_other() -> Result<()> {
     Sandbox::run("mine", async |mine| {
         Sandbox::run("theirs", async |theirs| {
@@ -109,8 +130,7 @@ async fn confined(mine: &Sandbox, theirs: &Sandbox) -> Result<()> {
     let cluster = mine.cluster("own", json!({"size": 3})).await?;
     let whole = cluster.whole(3).await?;
     mine.say("its own cluster runs");
-    let (_, followers) = whole.by_role()?;
-    cluster.kill(&followers[0]).await?;
+    cluster.kill(whole.follower()?).await?;
     cluster.whole(3).await?;
     ensure!(other.get().await?.status.is_none(), "it looked after another namespace's cluster");
     let log = mine.kubectl(&["logs", "deployment/etcd-operator"], "").await?;

@@ -85,8 +85,8 @@ async fn shrinking_takes_the_member_that_is_not_healthy() -> Result<()> {
         let cluster = sandbox.cluster("ill", json!({"size": 3})).await?;
         let whole = cluster.whole(3).await?;
         // Of two healthy followers the one with the higher number would go.
-        let (_, followers) = whole.by_role()?;
-        let (ill, ill_name) = (&followers[0], followers[0].name_any());
+        let ill = whole.follower()?;
+        let ill_name = ill.name_any();
         cluster.fault(&sandbox.kube, ill, ProcessFault::Stop).await?;
         cluster
             .until("the hung member is seen", PATIENCE, |status| {

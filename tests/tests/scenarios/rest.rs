@@ -24,6 +24,7 @@ async fn at_rest_the_operator_writes_nothing() -> Result<()> {
         cluster.whole(3).await?;
         // The last Events of the creation may still be on their way.
         let before = settled(sandbox).await?;
+        cluster.change(json!({"recovery": {"replaceAfter": "7m"}})).await?;
         holds_for("everything as it was", REST, async || {
             let now = written(sandbox).await?;
             ensure!(now == before, "it was {before:?} and is {now:?}");
@@ -38,7 +39,7 @@ async fn at_rest_the_operator_writes_nothing() -> Result<()> {
 }
 
 /// What is written once it does not change for three seconds.
-async fn settled(sandbox: &Sandbox) -> Result<BTreeMap<String, String>> {
+pub(crate) async fn settled(sandbox: &Sandbox) -> Result<BTreeMap<String, String>> {
     loop {
         ensure!(sandbox.age() < tests::scenario::PATIENCE * 2, "it does not come to rest");
         let before = written(sandbox).await?;
@@ -54,7 +55,7 @@ async fn settled(sandbox: &Sandbox) -> Result<BTreeMap<String, String>> {
 
 /// What the operator has written, in a form that differs after each write: whole objects where nobody
 /// else writes, and what its field manager owns where others do.
-async fn written(sandbox: &Sandbox) -> Result<BTreeMap<String, String>> {
+pub(crate) async fn written(sandbox: &Sandbox) -> Result<BTreeMap<String, String>> {
     let mut all = BTreeMap::new();
     all.extend(versions::<Cluster>(sandbox).await?);
     all.extend(versions::<Service>(sandbox).await?);
@@ -101,8 +102,7 @@ async fn every_event_tells_something_new() -> Result<()> {
     Sandbox::run("events", async |sandbox| {
         let cluster = sandbox.cluster("news", json!({"size": 3})).await?;
         let whole = cluster.whole(3).await?;
-        let (_, followers) = whole.by_role()?;
-        cluster.kill(&followers[0]).await?;
+        cluster.kill(whole.follower()?).await?;
         cluster.whole(3).await?;
 
         let told = settled_events(sandbox).await?;

@@ -6,7 +6,7 @@
 use std::time::Duration;
 
 use ::tests::progress::Progress;
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use k8s_openapi::api::flowcontrol::v1::FlowSchema;
 use kube::api::{DeleteParams, Patch, PatchParams};
 use kube::{Api, Client};
@@ -78,6 +78,10 @@ async fn at_rest(
     let before = look(client, operator).await?;
     tokio::time::sleep(WINDOW).await;
     let after = look(client, operator).await?;
+    ensure!(
+        before.operator.replica == after.operator.replica,
+        "another replica of the operator took over while it was measured; leave the operator alone"
+    );
     let per_minute =
         |what: fn(&Look) -> f64| (what(&after) - what(&before)) * 60.0 / WINDOW.as_secs_f64();
     Ok(Cost {

@@ -46,7 +46,7 @@ impl Tally {
     }
 }
 
-/// Writes until [`Writer::stop`].
+/// Writes until [`Writer::stop`], or until it is dropped.
 pub(crate) struct Writer {
     tally: Arc<Mutex<Tally>>,
     stop: watch::Sender<bool>,
@@ -89,10 +89,16 @@ impl Writer {
     }
 
     /// Stops after the write under way.
-    pub(crate) async fn stop(self) -> Result<Tally> {
+    pub(crate) async fn stop(mut self) -> Result<Tally> {
         self.stop.send_replace(true);
-        self.task.await.context("the writer died")?;
+        (&mut self.task).await.context("the writer died")?;
         Ok(*self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        self.task.abort();
     }
 }
 

@@ -3,7 +3,7 @@
 use planner::Role;
 
 use crate::etcd::{Etcd, is_alive};
-use crate::world::{Event, Node, Stage, World};
+use crate::world::{Breach, Event, Node, Stage, World};
 
 impl World {
     /// Brings the pod one step further, if it can be.
@@ -30,6 +30,9 @@ impl World {
     fn start(&mut self, number: u32) {
         let Some(pod) = self.pods.get(&number) else { return };
         let Role::Joiner(initial) = &pod.role else {
+            if self.status.served == Some(number) {
+                self.history.breach(Breach::SeededAgain);
+            }
             self.etcd.insert(number, Etcd::seeded(number));
             return self.set_stage(number, Stage::Running);
         };

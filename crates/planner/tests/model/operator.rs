@@ -204,10 +204,9 @@ impl World {
     }
 
     fn create(&mut self, number: u32, role: Role) {
-        if self.history.made & (1 << number) != 0 {
+        if !self.history.make(number) {
             self.history.breach(Breach::NumberTwice);
         }
-        self.history.made |= 1 << number;
         let new = Pod {
             role,
             stage: Stage::Pending,

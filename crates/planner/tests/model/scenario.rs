@@ -33,6 +33,7 @@ fn usual() -> Vec<Scenario> {
         // Creation.
         of(0, 2, 1, Budget { wedges: 1, losses: 1, crashes: 1, ..none() }),
         of(0, 1, 1, Budget { looks: 1, losses: 1, ..none() }),
+        of(0, 1, 1, Budget { silences: 1, wipes: 1, ..none() }),
         of(0, 2, 1, Budget { looks: 1, ..none() }),
         // Growth.
         of(1, 3, 1, Budget { losses: 1, crashes: 1, ..none() }),
@@ -100,7 +101,9 @@ impl Scenario {
         if self.members > 0 {
             fair::complete(&mut world);
         }
-        world.history.made = world.pods.keys().fold(0, |made, number| made | 1 << number);
+        for number in world.pods.keys() {
+            world.history.make(*number);
+        }
         World { wanted: self.wanted, budget: self.budget.clone(), late: false, ..world }
     }
 }

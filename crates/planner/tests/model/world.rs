@@ -107,7 +107,7 @@ impl Budget {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct History {
     /// The numbers that pods were made with, as bits.
-    pub(crate) made: u32,
+    made: u64,
     /// The rules that the operator broke by an action, as [`Breach`] bits.
     pub(crate) breaches: u8,
     /// What was seen to happen, as [`Event`] bits: a model in which it never does proves nothing.
@@ -133,6 +133,15 @@ pub(crate) enum Event {
 }
 
 impl History {
+    /// A pod is made with this number; whether it is the first. Numbers that no run reaches that
+    /// comes to an end count as one.
+    pub(crate) fn make(&mut self, number: u32) -> bool {
+        let bit = 1_u64.checked_shl(number).unwrap_or_default();
+        let is_new = self.made & bit == 0;
+        self.made |= bit;
+        is_new
+    }
+
     pub(crate) fn breach(&mut self, breach: Breach) {
         self.breaches |= breach as u8;
     }
