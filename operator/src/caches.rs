@@ -85,7 +85,8 @@ impl Caches {
         (caches, triggers)
     }
 
-    /// Returns once every cache holds what was there at the start.
+    /// Returns once every cache holds what was there at the start. For one caller: of several that
+    /// wait, kube wakes the last one alone (`DelayedInit` keeps one waker).
     pub async fn ready(&self) {
         let nodes = async {
             match &self.nodes {

@@ -8,6 +8,7 @@ use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, Resource, ResourceExt};
 use planner::{Phase, Plan, Recheck, Step};
+use tokio_util::sync::CancellationToken;
 
 use crate::act::{Actor, Outcome};
 use crate::caches::{Caches, GuardedCluster};
@@ -25,6 +26,9 @@ pub struct Context {
     pub client: Client,
     /// What the watches have seen.
     pub caches: Caches,
+    /// Cancelled once the caches hold what was there at the start. Not [`Caches::ready`], which wakes
+    /// only the last of those that wait for it.
+    pub filled: CancellationToken,
     /// Image of the guard.
     pub init_image: String,
     /// Writes Events.
@@ -50,7 +54,7 @@ pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Resul
         return Ok(Action::await_change());
     }
     // In caches that are still being filled, members that run would look gone. Returns at once later.
-    ctx.caches.ready().await;
+    ctx.filled.cancelled().await;
     let key = ObjectRef::from_obj(guarded.as_ref());
     let result = Box::pin(one_step(&key, &ctx)).await;
     ctx.metrics.reconciled(started.elapsed());
@@ -62,8 +66,6 @@ type Attempt = Result<Option<Outcome>, Error>;
 
 async fn one_step(key: &ObjectRef<GuardedCluster>, ctx: &Context) -> Result<Action, Error> {
     let Some(decided) = decide(key, ctx, Freshness::Cached).await? else {
-        ctx.metrics.forget(key.namespace.as_deref().unwrap_or_default(), &key.name);
-        count_phases(ctx);
         return Ok(Action::await_change());
     };
     let surroundings = surroundings(&decided, ctx).await;
@@ -120,7 +122,7 @@ async fn step(
     key: &ObjectRef<GuardedCluster>,
     ctx: &Context,
 ) -> Result<(Decided, Attempt), Error> {
-    if decided.plan.step.is_none() {
+    if decided.plan.step.is_none() && !is_new_loss(&decided) {
         return Ok((decided, Ok(None)));
     }
     // A cluster that is gone by now has nothing to report either; the next reconcile sees it.
@@ -143,6 +145,12 @@ async fn step(
     ctx.metrics.step(report::step_name(&step), outcome);
     log(key, &step, &attempt, &decided.plan.message);
     Ok((decided, attempt.map(Some)))
+}
+
+/// That quorum is lost is not said on the word of a cache that may lag.
+fn is_new_loss(decided: &Decided) -> bool {
+    let said = decided.sight.cluster.status.as_ref().and_then(|status| status.phase);
+    decided.plan.phase == Phase::QuorumLost && said != Some(api::v1beta1::Phase::QuorumLost)
 }
 
 fn log(key: &ObjectRef<GuardedCluster>, step: &Step, attempt: &Result<Outcome, Error>, why: &str) {
@@ -186,6 +194,13 @@ async fn report(decided: &mut Decided, attempt: &Attempt, ctx: &Context) -> Resu
 }
 
 fn count(sight: &Sight, ctx: &Context) {
+    let clusters = ctx.caches.clusters.state();
+    let there = clusters.iter().map(|cluster| {
+        let phase = cluster.0.as_ref().ok().and_then(|cluster| cluster.status.as_ref()?.phase);
+        let namespace = cluster.namespace().unwrap_or_default();
+        (namespace, cluster.name_any(), phase.map(api::v1beta1::Phase::as_str))
+    });
+    ctx.metrics.clusters(there);
     let (namespace, name) = (&sight.name.namespace, &sight.name.name);
     if let Some(members) = sight.members() {
         let healthy = members.members.iter().filter(|member| member.healthy && !member.learner);
@@ -193,15 +208,6 @@ fn count(sight: &Sight, ctx: &Context) {
     } else {
         ctx.metrics.members(namespace, name, sight.observed.record.members.len(), 0);
     }
-    count_phases(ctx);
-}
-
-fn count_phases(ctx: &Context) {
-    let clusters = ctx.caches.clusters.state();
-    let phases = clusters
-        .iter()
-        .filter_map(|cluster| Some(cluster.0.as_ref().ok()?.status.as_ref()?.phase?.as_str()));
-    ctx.metrics.phases(phases);
 }
 
 /// A failed reconcile is tried again; the status says what failed.

@@ -1,6 +1,8 @@
 //! The operator's own metrics, served at `/metrics`.
 
+use std::collections::HashSet;
 use std::sync::atomic::AtomicU64;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
@@ -20,6 +22,7 @@ pub struct Metrics {
     members: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
     healthy_members: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
     leader: Gauge,
+    known: Arc<Mutex<HashSet<ClusterLabels>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -67,6 +70,7 @@ impl Metrics {
             members: Family::default(),
             healthy_members: Family::default(),
             leader: Gauge::default(),
+            known: Arc::default(),
         };
         registry.register_with_unit(
             "reconcile_duration",
@@ -119,18 +123,44 @@ impl Metrics {
         self.healthy_members.get_or_create(&labels).set(count(healthy));
     }
 
-    /// A cluster is gone: its series end.
-    pub fn forget(&self, namespace: &str, name: &str) {
-        let labels = ClusterLabels { namespace: namespace.into(), name: name.into() };
-        self.members.remove(&labels);
-        self.healthy_members.remove(&labels);
-    }
-
-    /// How many clusters are in each phase.
-    pub fn phases(&self, phases: impl Iterator<Item = &'static str>) {
+    /// Which clusters there are, as namespace, name and phase: counts the phases, and ends the
+    /// series of clusters that are gone. Nobody tells of those: the controller looks at nothing
+    /// that is not there.
+    pub fn clusters(&self, clusters: impl Iterator<Item = (String, String, Option<&'static str>)>) {
         self.clusters.clear();
-        for phase in phases {
-            self.clusters.get_or_create(&PhaseLabel { phase }).inc();
+        let mut there = HashSet::new();
+        for (namespace, name, phase) in clusters {
+            if let Some(phase) = phase {
+                self.clusters.get_or_create(&PhaseLabel { phase }).inc();
+            }
+            there.insert(ClusterLabels { namespace, name });
         }
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        for gone in known.difference(&there) {
+            self.members.remove(gone);
+            self.healthy_members.remove(gone);
+        }
+        *known = there;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_series_of_a_cluster_end_with_it() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let there = |name: &str| ("shop".to_owned(), name.to_owned(), Some("Running"));
+        metrics.clusters([there("orders"), there("carts")].into_iter());
+        metrics.members("shop", "orders", 3, 3);
+        metrics.members("shop", "carts", 3, 2);
+        metrics.clusters([there("carts")].into_iter());
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(!text.contains("orders"), "{text}");
+        assert!(text.contains(r#"cluster_members{namespace="shop",name="carts"} 3"#), "{text}");
+        assert!(text.contains(r#"clusters{phase="Running"} 1"#), "{text}");
     }
 }

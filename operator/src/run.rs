@@ -103,12 +103,14 @@ async fn lead(
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
     let (caches, triggers) = Caches::watch(&client, config.namespace.as_deref());
+    let filled = CancellationToken::new();
     let reporter =
         Reporter { controller: "etcd-operator".into(), instance: Some(config.pod_name.clone()) };
     let context = Arc::new(Context {
         recorder: Recorder::new(client.clone(), reporter),
         client,
         caches: caches.clone(),
+        filled: filled.clone(),
         init_image: config.init_image.clone(),
         metrics,
         pace: Pace::default(),
@@ -120,14 +122,15 @@ async fn lead(
         .run(reconcile, on_error, context)
         .for_each(|_| std::future::ready(()));
     tokio::pin!(controller);
-    let filled = async {
+    let fill = async {
         caches.ready().await;
+        filled.cancel();
         ready.set(true);
         std::future::pending::<()>().await;
     };
     let outcome = tokio::select! {
         () = &mut controller => bail!("the controller ended by itself"),
-        () = filled => Ok(()),
+        () = fill => Ok(()),
         () = stop.cancelled() => Ok(()),
         lost = election.lost() => {
             lost?;

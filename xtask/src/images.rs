@@ -27,7 +27,6 @@ const IMAGES: [&str; 2] = ["etcd-operator", "etcd-restore-init"];
 /// Builds the programs and packs those images whose files changed.
 pub(crate) async fn run() -> Result<()> {
     let progress = Progress::new();
-    packages::install(packages::COMPILER, &progress).await?;
     packages::install(packages::KUBERNETES, &progress).await?;
     build(&progress).await?;
     lay_out()?;

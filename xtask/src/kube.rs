@@ -1,10 +1,11 @@
 //! `cargo xtask kube`: the local Kubernetes by hand.
 
 use std::ffi::OsString;
+use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::process::ExitCode;
 
-use ::tests::localkube::{self, LocalKube, Node, layout::MOST_NODES, status::Status};
+use ::tests::localkube::{self, LocalKube, Node, layout::MOST_NODES};
 use ::tests::progress::Progress;
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -92,23 +93,26 @@ fn exec(command: &[OsString]) -> Result<ExitCode> {
 }
 
 async fn show(kube: &LocalKube) -> Result<()> {
-    let Status { control_plane, nodes, pods } = kube.status().await?;
-    println!("checkout    {}", kube.checkout().display());
-    println!("kubeconfig  {}", kube.kubeconfig().display());
-    let daemons = control_plane.iter().map(|(name, runs)| mark(name, *runs)).collect::<Vec<_>>();
-    println!("control     {}", daemons.join(", "));
-    for row in nodes {
-        let power = mark("power", row.runs);
-        let cable = mark("cable", row.is_connected);
-        println!("{:<10}  {}, {power}, {cable}, {}", row.node, row.condition, row.node.address());
-    }
-    let phases = pods.iter().map(|(phase, count)| format!("{count} {phase}")).collect::<Vec<_>>();
-    println!(
-        "pods        {}",
-        if phases.is_empty() { "none".to_owned() } else { phases.join(", ") }
-    );
-    println!("look at it  cargo xtask kube exec -- kubectl get pods -A");
-    Ok(())
+    let status = kube.status().await?;
+    let (checkout, kubeconfig) = (kube.checkout().display(), kube.kubeconfig());
+    let mut lines = vec![
+        format!("checkout    {checkout}"),
+        format!("kubeconfig  {}", kubeconfig.display()),
+        format!("control     {}", all_marks(&status.control_plane)),
+    ];
+    lines.extend(status.nodes.iter().map(|row| {
+        let parts = all_marks(&[("power", row.runs), ("cable", row.is_connected)]);
+        format!("{:<10}  {}, {parts}, {}", row.node.to_string(), row.condition, row.node.address())
+    }));
+    let pods = status.pods.iter().map(|(phase, count)| format!("{count} {phase}"));
+    lines.push(format!("pods        {}", pods.collect::<Vec<_>>().join(", ")));
+    lines.push("look at it  cargo xtask kube exec -- kubectl get pods -A\n".to_owned());
+    // Not println: a reader such as `head` that has seen enough is no reason to panic.
+    std::io::stdout().write_all(lines.join("\n").as_bytes()).context("writing the status")
+}
+
+fn all_marks(parts: &[(&str, bool)]) -> String {
+    parts.iter().map(|(name, is_fine)| mark(name, *is_fine)).collect::<Vec<_>>().join(", ")
 }
 
 fn mark(name: &str, is_fine: bool) -> String {

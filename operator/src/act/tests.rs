@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use api::v1beta1::Cluster;
+use futures::future::LocalBoxFuture;
 use http::{Method, Request, Response, StatusCode};
 use kube::Client;
 use kube::client::Body;
@@ -68,7 +69,11 @@ fn pod(owner: &str, uid: &str) -> k8s_openapi::api::core::v1::Pod {
 
 /// Does the step against an API server that gives these answers, one to each call in order, and
 /// expects no further call.
-async fn act(step: Step, answers: &[Answer]) -> (Result<Outcome, Error>, Vec<Call>) {
+fn act(step: Step, answers: &[Answer]) -> LocalBoxFuture<'_, (Result<Outcome, Error>, Vec<Call>)> {
+    Box::pin(act_against(step, answers))
+}
+
+async fn act_against(step: Step, answers: &[Answer]) -> (Result<Outcome, Error>, Vec<Call>) {
     let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
     let client = Client::new(service, "shop");
     let mut sight = sight();

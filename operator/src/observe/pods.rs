@@ -179,7 +179,7 @@ mod tests {
                "state": state, "lastState": last})
     }
 
-    fn state_of(phase: &str, guard: (Value, Value), etcd: (Value, Value)) -> PodState {
+    fn state_of(phase: &str, guard: &(Value, Value), etcd: &(Value, Value)) -> PodState {
         let guard = container(GUARD_CONTAINER, &guard.0, &guard.1);
         let etcd = container(ETCD_CONTAINER, &etcd.0, &etcd.1);
         state(&pod(phase, &guard, &etcd))
@@ -204,7 +204,7 @@ mod tests {
     #[test]
     fn the_guard_at_work_gates_the_pod() {
         let state =
-            state_of("Pending", (running(), json!({})), (waiting("PodInitializing"), json!({})));
+            state_of("Pending", &(running(), json!({})), &(waiting("PodInitializing"), json!({})));
         assert_eq!(state, PodState::Gated);
     }
 
@@ -216,40 +216,40 @@ mod tests {
             (waiting("CrashLoopBackOff"), exited(DATA_LOST)),
             (running(), exited(DATA_LOST)),
         ] {
-            assert_eq!(state_of("Pending", guard.clone(), idle()), PodState::DataLost, "{guard:?}");
+            assert_eq!(state_of("Pending", &guard, &idle()), PodState::DataLost, "{guard:?}");
         }
     }
 
     #[test]
     fn a_guard_that_passed_after_an_earlier_refusal_has_passed() {
-        let state = state_of("Running", (exited(0), exited(DATA_LOST)), (running(), json!({})));
+        let state = state_of("Running", &(exited(0), exited(DATA_LOST)), &(running(), json!({})));
         assert_eq!(state, PodState::Running { ready: false, restarts: 2, since: since() });
     }
 
     #[test]
     fn a_guard_that_fails_otherwise_crash_loops() {
         let idle = (waiting("PodInitializing"), json!({}));
-        let state = state_of("Pending", (waiting("CrashLoopBackOff"), exited(1)), idle);
+        let state = state_of("Pending", &(waiting("CrashLoopBackOff"), exited(1)), &idle);
         assert_eq!(state, PodState::CrashLooping(since()));
     }
 
     #[test]
     fn an_etcd_that_fails_again_and_again_crash_loops_since_it_was_ready_last() {
         let etcd = (waiting("CrashLoopBackOff"), exited(2));
-        let state = state_of("Running", (exited(0), json!({})), etcd);
+        let state = state_of("Running", &(exited(0), json!({})), &etcd);
         assert_eq!(state, PodState::CrashLooping(since()));
     }
 
     #[test]
     fn an_image_that_cannot_be_pulled_is_pending_with_its_reason() {
         let etcd = (waiting("ImagePullBackOff"), json!({}));
-        let state = state_of("Pending", (exited(0), json!({})), etcd);
+        let state = state_of("Pending", &(exited(0), json!({})), &etcd);
         assert_eq!(state, PodState::Pending("ImagePullBackOff".into()));
     }
 
     #[test]
     fn an_evicted_pod_failed_whatever_its_containers_say() {
-        let state = state_of("Failed", (exited(0), json!({})), (running(), json!({})));
+        let state = state_of("Failed", &(exited(0), json!({})), &(running(), json!({})));
         assert_eq!(state, PodState::Failed(since()));
     }
 

@@ -21,9 +21,6 @@ pub const KUBERNETES: &[&str] = &[
     "util-linux",
 ];
 
-/// What compiling the workspace needs beside Rust.
-pub const COMPILER: &[&str] = &["gcc", "libc6-dev", "libprotobuf-dev", "protobuf-compiler"];
-
 const LIMIT: Duration = Duration::from_mins(10);
 
 /// Installs those of `packages` that are missing; needs root only if some are.

@@ -58,7 +58,6 @@ impl Writer {
         self.shared.shall_stop.store(true, Ordering::Relaxed);
         let written = (&mut self.task).await.context("the writer died")?;
         ensure!(!written.is_empty(), "nothing was acknowledged");
-        self.cluster.client().await?.delete(written.keys().nth(3).unwrap()).await?;
         let there = Box::pin(self.read_all()).await?;
         let lost: Vec<String> = written
             .iter()

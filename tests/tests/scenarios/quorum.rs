@@ -24,7 +24,6 @@ async fn without_quorum_nothing_is_deleted_and_nothing_starts_empty() -> Result<
         for words in [&one.name_any(), &other.name_any(), "a person must decide"] {
             ensure!(message.contains(words), "the message does not say {words:?}: {message}");
         }
-        cluster.kill(survivor).await?;
         holds_for("the survivor alone", Duration::from_secs(15), async || {
             let pods = cluster.pods().await?;
             let uids: Vec<_> = pods.iter().map(ResourceExt::uid).collect();

@@ -24,7 +24,6 @@ async fn at_rest_the_operator_writes_nothing() -> Result<()> {
         cluster.whole(3).await?;
         // The last Events of the creation may still be on their way.
         let before = settled(sandbox).await?;
-        cluster.change(json!({"recovery": {"replaceAfter": "7m"}})).await?;
         holds_for("everything as it was", REST, async || {
             let now = written(sandbox).await?;
             ensure!(now == before, "it was {before:?} and is {now:?}");

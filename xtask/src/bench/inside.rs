@@ -34,14 +34,13 @@ pub(super) async fn run(runs: u8, json: bool) -> Result<()> {
         signal = tokio::signal::ctrl_c() => signal.context("waiting for Ctrl-C").and_then(|()| bail!("ended by Ctrl-C")),
     };
     let removed = remove(&client, (!was_there).then_some(&operator)).await;
-    let figures = measured?;
-    removed?;
+    let (figures, rest) = measured?;
     if json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
     } else {
         println!("{figures}");
     }
-    Ok(())
+    rest.and(removed)
 }
 
 /// What a measurement that failed may have left.
@@ -60,15 +59,17 @@ async fn measure(
     operator: &Operator,
     runs: u8,
     progress: &Progress,
-) -> Result<Figures> {
+) -> Result<(Figures, Result<()>)> {
     let mut timings = Timings::default();
     for run in 1..=runs {
         progress.say(&format!("        run {run} of {runs}"));
         Box::pin(timed(client, &mut timings, progress)).await?;
     }
-    let mut figures = of_timings(timings);
-    figures.extend(rest::measure(client, operator, progress).await?);
-    Ok(Figures { runs, figures })
+    let mut figures = if runs == 0 { Vec::new() } else { of_timings(timings) };
+    // What was timed is worth printing also when this fails.
+    let rest = rest::measure(client, operator, progress).await;
+    let rest = rest.map(|more| figures.extend(more));
+    Ok((Figures { runs, figures }, rest))
 }
 
 async fn timed(client: &Client, timings: &mut Timings, progress: &Progress) -> Result<()> {

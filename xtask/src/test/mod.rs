@@ -10,7 +10,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use ::tests::command::{self, CommandError, command};
-use ::tests::localkube::{self, LocalKube, layout::MOST_NODES, packages, programs, workspace};
+use ::tests::localkube::{self, LocalKube, layout::MOST_NODES, programs, workspace};
 use ::tests::progress::Progress;
 use anyhow::{Result, ensure};
 use tokio::process::Command;
@@ -36,8 +36,8 @@ pub(crate) struct Options {
 /// Runs all stages up to the first that fails.
 pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let progress = Progress::new();
-    let mut stages = Stages::new(if options.fast { 8 } else { 12 });
-    let tools = stages.work("tools", "cargo xtask test --fast", get_tools(&progress)).await?;
+    let mut stages = Stages::new(if options.fast { 8 } else { 11 });
+    let tools = stages.work("tools", "cargo xtask test --fast", Tools::get(&progress)).await?;
     static_checks(&mut stages, &tools).await?;
     let mut unit = nextest(&tools, "default", WITHOUT_KUBERNETES);
     set_etcd_folders(&mut unit, &progress).await?;
@@ -46,11 +46,6 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
         with_kubernetes(&mut stages, &tools, &progress, options.keep).await?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-async fn get_tools(progress: &Progress) -> Result<Tools> {
-    packages::install(packages::COMPILER, progress).await?;
-    Tools::get(progress).await
 }
 
 async fn static_checks(stages: &mut Stages, tools: &Tools) -> Result<()> {
@@ -113,9 +108,6 @@ async fn on_kubernetes(stages: &mut Stages, tools: &Tools, progress: &Progress) 
     let up = async { Ok(localkube::up(MOST_NODES, progress).await?) };
     stages.work("local Kubernetes", "cargo xtask kube up", up).await?;
     let kube = LocalKube::attach()?;
-    // Outside, where a registry can be asked.
-    let mut compile = nextest(tools, "scenarios", SCENARIOS);
-    stages.command("compile the scenarios", compile.arg("--no-run"), false).await?;
     let mut scenarios = nextest(tools, "scenarios", SCENARIOS);
     set_etcd_folders(&mut scenarios, progress).await?;
     stages.command("scenarios on the local Kubernetes", &mut inside(&kube, &scenarios), true).await
@@ -136,7 +128,8 @@ fn nextest(tools: &Tools, profile: &str, filter: &str) -> Command {
     nextest
 }
 
-/// The same command in the control namespace, where there is no registry to ask.
+/// The same command in the control namespace. There is no registry to ask there: the tests without
+/// Kubernetes were compiled together with these.
 fn inside(kube: &LocalKube, outside: &Command) -> Command {
     let outside = outside.as_std();
     let mut inside = Command::from(kube.inside(outside.get_program(), outside.get_args()));
