@@ -44,6 +44,26 @@ async fn two_pods(cluster: &TestCluster) -> Result<()> {
 }
 
 #[tokio::test]
+async fn clusters_made_while_it_is_away_are_all_looked_after_when_it_starts() -> Result<()> {
+    Sandbox::run("before", async |sandbox| {
+        // Several: all of them wait for the same caches when it starts.
+        let made = operator::without(&sandbox.client, async || {
+            tokio::try_join!(
+                sandbox.cluster("first", json!({"size": 1})),
+                sandbox.cluster("second", json!({"size": 1})),
+                sandbox.cluster("third", json!({"size": 1})),
+            )
+        });
+        let (first, second, third) = made.await?;
+        for cluster in [first, second, third] {
+            cluster.whole(1).await?;
+        }
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
 async fn killed_at_ten_random_moments_it_always_goes_on() -> Result<()> {
     Sandbox::run("killed", async |sandbox| {
         let cluster = sandbox.cluster("killed", json!({"size": 3})).await?;

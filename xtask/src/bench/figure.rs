@@ -44,7 +44,7 @@ impl Figure {
     /// The same with something to compare it with.
     pub(super) fn beside(mut self, name: &'static str, values: Vec<f64>) -> Self {
         let median = median(&values);
-        self.baseline = Some(Baseline { name, median, ratio: median / self.median, values });
+        self.baseline = Some(Baseline { name, median, ratio: self.median / median, values });
         self
     }
 }

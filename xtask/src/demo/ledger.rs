@@ -31,7 +31,7 @@ impl Ledger {
     ) -> Result<()> {
         let start = Instant::now();
         let done = progress.step(step, expected, work).await;
-        let result = done.as_ref().map_or_else(|_| "fine".to_owned(), Clone::clone);
+        let result = done.as_ref().map_or_else(|_| "FAILED".to_owned(), Clone::clone);
         self.0.push(Row { step: step.to_owned(), seconds: start.elapsed().as_secs_f64(), result });
         done.map(drop).with_context(|| format!("the step `{step}` failed"))
     }

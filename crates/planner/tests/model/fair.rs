@@ -143,6 +143,10 @@ fn phase(world: &World) -> Phase {
 
 /// Lets everything happen until the cluster is as wanted.
 pub(crate) fn complete(world: &mut World) {
-    while round(world) || let_time_pass(world) {}
-    assert!(is_as_wanted(world), "{world:#?}");
+    for _ in 0..ROUNDS {
+        if !round(world) && !let_time_pass(world) {
+            break;
+        }
+    }
+    assert!(is_as_wanted(world), "it does not become what is wanted: {world:#?}");
 }
