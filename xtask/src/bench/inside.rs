@@ -37,7 +37,7 @@ pub(super) async fn run(runs: u8, json: bool) -> Result<()> {
     let (figures, rest) = measured?;
     if json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
-    } else {
+    } else if !figures.figures.is_empty() {
         println!("{figures}");
     }
     rest.and(removed)

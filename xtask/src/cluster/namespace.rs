@@ -101,7 +101,8 @@ impl Namespace {
         };
         let outcome = tokio::time::timeout(limit, following).await;
         outcome.with_context(|| {
-            let last = last.unwrap_or_default();
+            let last = last.filter(|last| !last.is_empty());
+            let last = last.unwrap_or_else(|| "none; does an operator work?".to_owned());
             format!("cluster {cluster} is not as expected after {limit:?}; its message: {last}")
         })?
     }
