@@ -13,7 +13,7 @@ use tokio::{
     time::timeout,
 };
 
-use crate::support::{PATIENCE, member::send_signal};
+use testbed::{PATIENCE, member::send_signal};
 
 /// The member that the guard stands before.
 pub(crate) const PEER_URL: &str = "http://quince-7.quince.orchard.svc:2380";

@@ -2,17 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use crate::{
-    harness::{PEER_URL, Pod},
-    support::{
-        cluster::{Cluster, answered},
-        member::Place,
-        programs::Version,
-        until,
-    },
+use testbed::{
+    cluster::{Cluster, answered},
+    member::Place,
+    programs::Version,
+    until,
 };
 
-crate::on_each_version!(
+use crate::harness::{PEER_URL, Pod};
+
+testbed::on_each_version!(
     a_joiner_waits_until_it_is_a_member,
     a_learner_and_a_member_without_quorum_are_good_enough_to_ask,
     a_member_that_has_started_before_has_lost_its_data,

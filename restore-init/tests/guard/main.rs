@@ -14,5 +14,3 @@ mod harness;
 mod joining;
 mod misbehaving;
 mod states;
-#[path = "../../../crates/etcd/tests/support/mod.rs"]
-mod support;

@@ -8,16 +8,14 @@ use std::{
     time::{Duration, Instant},
 };
 
+use testbed::until;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
     task::JoinHandle,
 };
 
-use crate::{
-    harness::{PEER_URL, Pod},
-    support::until,
-};
+use crate::harness::{PEER_URL, Pod};
 
 /// How a peer answers.
 #[derive(Clone, Copy, Debug)]

@@ -2,9 +2,9 @@
 
 use etcd::Error;
 
-use crate::support::{cluster::Cluster, programs::Version};
+use testbed::{cluster::Cluster, programs::Version};
 
-crate::on_each_version!(with_authentication_on_calls_without_a_user_are_refused);
+testbed::on_each_version!(with_authentication_on_calls_without_a_user_are_refused);
 
 async fn with_authentication_on_calls_without_a_user_are_refused(version: Version) {
     let cluster = Cluster::start(version, 1).await;

@@ -3,13 +3,13 @@
 use etcd::{Alarm, AlarmKind, Error};
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
 
-use crate::support::{
+use testbed::{
     cluster::{Cluster, answered},
     programs::Version,
     until,
 };
 
-crate::on_each_version!(
+testbed::on_each_version!(
     a_full_database_refuses_writes_and_takes_membership_changes,
     damaged_data_is_named,
 );

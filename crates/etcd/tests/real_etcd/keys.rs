@@ -1,8 +1,8 @@
 //! Reading and writing keys.
 
-use crate::support::{cluster::Cluster, programs::Version};
+use testbed::{cluster::Cluster, programs::Version};
 
-crate::on_each_version!(a_key_lives_from_put_to_delete, a_prefix_is_read_whole_and_in_order);
+testbed::on_each_version!(a_key_lives_from_put_to_delete, a_prefix_is_read_whole_and_in_order);
 
 async fn a_key_lives_from_put_to_delete(version: Version) {
     let cluster = Cluster::start(version, 1).await;

@@ -4,14 +4,14 @@ use std::time::{Duration, Instant};
 
 use etcd::{Error, MemberId};
 
-use crate::support::{
+use testbed::{
     cluster::{Cluster, answered},
     member::Place,
     programs::Version,
     until,
 };
 
-crate::on_each_version!(
+testbed::on_each_version!(
     a_phantom_learner_can_be_seen_and_removed,
     a_second_learner_is_refused,
     a_peer_url_is_not_added_twice,

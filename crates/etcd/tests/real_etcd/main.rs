@@ -15,6 +15,4 @@ mod keys;
 mod learners;
 mod network;
 mod quorum;
-#[path = "../support/mod.rs"]
-mod support;
 mod voters;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use etcd::{Endpoint, Error, MemberClient, Timeouts};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
-use crate::support::{
+use testbed::{
     cluster::{Cluster, TIMEOUTS},
     programs::Version,
     until,

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use etcd::{Error, MemberId, Timeouts};
 
-use crate::support::{
+use testbed::{
     cluster::{Cluster, TIMEOUTS},
     programs::Version,
     until,
 };
 
-crate::on_each_version!(
+testbed::on_each_version!(
     without_quorum_only_the_serializable_list_is_answered,
     without_a_leader_a_change_is_refused_and_not_left_pending,
 );

@@ -2,9 +2,9 @@
 
 use etcd::Error;
 
-use crate::support::{cluster::Cluster, programs::Version, until};
+use testbed::{cluster::Cluster, programs::Version, until};
 
-crate::on_each_version!(
+testbed::on_each_version!(
     a_member_tells_who_it_is,
     a_cluster_with_a_voter_away_is_not_changed,
     leadership_is_handed_over_by_the_leader_alone,

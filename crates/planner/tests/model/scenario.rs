@@ -32,7 +32,7 @@ fn usual() -> Vec<Scenario> {
     vec![
         // Creation.
         of(0, 2, 1, Budget { wedges: 1, losses: 1, crashes: 1, ..none() }),
-        of(0, 1, 1, Budget { looks: 1, losses: 1, ..none() }),
+        of(0, 1, 1, Budget { looks: 2, crashes: 1, ..none() }),
         of(0, 1, 1, Budget { silences: 1, wipes: 1, ..none() }),
         of(0, 2, 1, Budget { looks: 1, ..none() }),
         // Growth.
@@ -58,7 +58,7 @@ fn usual() -> Vec<Scenario> {
 fn thorough() -> Vec<Scenario> {
     let none = Budget::default;
     vec![
-        of(0, 1, 1, Budget { looks: 2, crashes: 1, ..none() }),
+        of(0, 2, 1, Budget { looks: 2, ..none() }),
         of(0, 1, 1, Budget { looks: 2, losses: 1, wedges: 1, ..none() }),
         of(0, 3, 2, Budget { losses: 1, wedges: 1, silences: 1, ..none() }),
         of(1, 3, 2, Budget { silences: 1, losses: 1, ..none() }),

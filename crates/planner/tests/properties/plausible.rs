@@ -15,7 +15,7 @@ use proptest::prelude::*;
 use crate::arbitrary::{NOW, desired, node, pod_state};
 use crate::sight::Sight;
 
-/// One thing that is wrong with one member.
+/// One thing that is wrong with one member or with a pod that waits.
 #[derive(Clone, Debug)]
 enum Fault {
     Down,
@@ -23,6 +23,7 @@ enum Fault {
     PodGone,
     Unstarted,
     Unmarked,
+    Unpublished,
     Node(NodeState),
     Pod(PodState),
 }
@@ -34,6 +35,7 @@ fn fault() -> impl Strategy<Value = Fault> {
         Just(Fault::PodGone),
         Just(Fault::Unstarted),
         Just(Fault::Unmarked),
+        Just(Fault::Unpublished),
         node().prop_map(Fault::Node),
         pod_state().prop_map(Fault::Pod),
     ]
@@ -53,7 +55,7 @@ pub(crate) fn plausible() -> impl Strategy<Value = Sight> {
             let mut sight =
                 Sight { desired, observed: observed(members, voters, waiting), now: now() };
             for (number, fault) in faults {
-                inflict(&mut sight.observed, number % (voters + learners), fault);
+                inflict(&mut sight.observed, number % (voters + learners + waiting), fault);
             }
             sight
         },
@@ -114,25 +116,31 @@ fn record(count: u32, voters: u32) -> Record {
 }
 
 fn inflict(observed: &mut Observed, number: u32, fault: Fault) {
-    let Membership::Known(members) = &mut observed.membership else { return };
-    let Some(member) = members.members.iter_mut().find(|m| m.number == Some(number)) else {
-        return;
-    };
-    let pod = observed.pods.get_mut(&number);
-    match (fault, pod) {
-        (Fault::PodGone, _) => {
-            observed.pods.remove(&number);
-            member.healthy = false;
+    if let Membership::Known(members) = &mut observed.membership {
+        let member = members.members.iter_mut().find(|member| member.number == Some(number));
+        if let Some(member) = member {
+            harm(member, &fault);
         }
-        (Fault::Down, _) => member.healthy = false,
-        (Fault::Unstarted, _) => member.started = false,
-        (Fault::Terminating, Some(pod)) => pod.terminating = true,
-        (Fault::Unmarked, Some(pod)) => pod.marked = false,
-        (Fault::Node(node), Some(pod)) => pod.node = node,
-        (Fault::Pod(state), Some(pod)) => {
-            member.healthy &= matches!(state, PodState::Running { .. });
-            pod.state = state;
-        }
-        (_, None) => {}
+    }
+    if matches!(fault, Fault::PodGone) {
+        observed.pods.remove(&number);
+    }
+    let Some(pod) = observed.pods.get_mut(&number) else { return };
+    match fault {
+        Fault::Terminating => pod.terminating = true,
+        Fault::Unmarked => pod.marked = false,
+        Fault::Unpublished => pod.published = false,
+        Fault::Node(node) => pod.node = node,
+        Fault::Pod(state) => pod.state = state,
+        Fault::Down | Fault::PodGone | Fault::Unstarted => {}
+    }
+}
+
+fn harm(member: &mut Member, fault: &Fault) {
+    match fault {
+        Fault::Unstarted => member.started = false,
+        Fault::Down | Fault::PodGone => member.healthy = false,
+        Fault::Pod(state) => member.healthy &= matches!(state, PodState::Running { .. }),
+        Fault::Terminating | Fault::Unmarked | Fault::Unpublished | Fault::Node(_) => {}
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use etcd::{Endpoint, Error, MemberClient, Timeouts};
 use tempfile::TempDir;
 
-use super::{
+use crate::{
     member::{Place, Process},
     programs::Version,
     until,

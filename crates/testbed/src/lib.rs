@@ -1,9 +1,18 @@
-//! Real etcd processes for tests: found, started on loopback, killed by their own process id.
+//! Real servers for tests, as child processes on loopback, ended by their own process id.
 //!
-//! Each member gets a loopback address of its own, made of the test process's id and a counter, and
+//! Each etcd member gets a loopback address of its own, made of the test process's id and a counter, and
 //! ports by binding 0 there: no other test and no outgoing connection can take them in between.
 
-#![allow(dead_code, unreachable_pub, reason = "each test program uses a part of it")]
+#![allow(
+    missing_docs,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    clippy::missing_panics_doc,
+    reason = "this is a part of tests: they fail by panicking, and their futures need not be small"
+)]
 
 pub mod cluster;
 pub mod member;
@@ -31,7 +40,7 @@ pub async fn until<T>(what: &str, mut ask: impl AsyncFnMut() -> Option<T>) -> T 
 macro_rules! on_each_version {
     ($($name:ident),+ $(,)?) => { $(
         mod $name {
-            use $crate::support::programs::Version;
+            use $crate::programs::Version;
 
             #[tokio::test]
             async fn on_etcd_3_5() {

@@ -8,7 +8,7 @@ use std::{
     sync::atomic::{AtomicU8, Ordering},
 };
 
-use super::programs::Version;
+use crate::programs::Version;
 
 static MEMBERS: AtomicU8 = AtomicU8::new(1);
 
