@@ -60,6 +60,15 @@ pub struct Triggers {
 }
 
 impl Caches {
+    /// Whether there is a cluster to look after: one that can be read and is not on its way out.
+    pub fn hold_clusters(&self) -> bool {
+        let is_work = |guarded: &GuardedCluster| {
+            let cluster = guarded.0.as_ref();
+            cluster.is_ok_and(|cluster| cluster.metadata.deletion_timestamp.is_none())
+        };
+        self.clusters.state().iter().any(|guarded| is_work(guarded))
+    }
+
     /// Prepares the watches. They run while their triggers are polled.
     pub fn watch(client: &Client, namespace: Option<&str>) -> (Self, Triggers) {
         let all = watcher::Config::default();

@@ -34,3 +34,11 @@ pub fn is_not_found(error: &Error) -> bool {
     let Error::Kubernetes { source, .. } = error else { return false };
     matches!(source.as_ref(), kube::Error::Api(status) if status.is_not_found())
 }
+
+/// Whether the API refuses because the namespace is being deleted: nothing new is made there.
+pub fn is_namespace_ending(error: &Error) -> bool {
+    let Error::Kubernetes { source, .. } = error else { return false };
+    let kube::Error::Api(status) = source.as_ref() else { return false };
+    let causes = status.details.iter().flat_map(|details| &details.causes);
+    causes.into_iter().any(|cause| cause.reason == "NamespaceTerminating")
+}

@@ -4,20 +4,21 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use kube::runtime::controller::Action;
-use kube::runtime::events::Recorder;
 use kube::runtime::reflector::ObjectRef;
-use kube::{Client, Resource, ResourceExt};
+use kube::{Client, ResourceExt};
 use planner::{Phase, Plan, Recheck, Step};
 use tokio_util::sync::CancellationToken;
 
 use crate::act::{Actor, Outcome};
+use crate::announce::Announcer;
 use crate::caches::{Caches, GuardedCluster};
-use crate::call::within;
+use crate::call::is_namespace_ending;
 use crate::error::Error;
 use crate::metrics::{Metrics, StepOutcome};
 use crate::observe::{Freshness, Sight, look};
 use crate::pace::Pace;
 use crate::validate::{Unmet, Validated, validate};
+use crate::watchdog::Watchdog;
 use crate::{clock, objects, report, status};
 
 /// What every reconcile is done with.
@@ -32,11 +33,13 @@ pub struct Context {
     /// Image of the guard.
     pub init_image: String,
     /// Writes Events.
-    pub recorder: Recorder,
+    pub announcer: Announcer,
     /// Counts.
     pub metrics: Metrics,
     /// When to look again.
     pub pace: Pace,
+    /// Told of every look that ends.
+    pub watchdog: Watchdog,
 }
 
 /// A cluster, what shall happen to it, and why it may not.
@@ -58,6 +61,7 @@ pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Resul
     let key = ObjectRef::from_obj(guarded.as_ref());
     let result = Box::pin(one_step(&key, &ctx)).await;
     ctx.metrics.reconciled(started.elapsed());
+    ctx.watchdog.looked();
     result
 }
 
@@ -177,19 +181,12 @@ async fn report(decided: &mut Decided, attempt: &Attempt, ctx: &Context) -> Resu
     let after = report::status(cluster, sight, plan, &message, clock::now());
     let before = sight.cluster.status.clone().unwrap_or_default();
     let done = attempt.as_ref().ok().and_then(Option::as_ref);
-    let happenings = report::happenings(&sight.name, &before, &after, plan, done);
+    let mut happenings = report::happenings(&sight.name, &before, &after, plan, done);
+    happenings.extend(attempt.as_ref().err().and_then(|e| report::clash(&before, &after, e)));
     if after != before {
         sight.cluster = status::write(&ctx.client, &sight.cluster, after).await?;
     }
-    let reference = sight.cluster.object_ref(&());
-    for happening in happenings {
-        let event = happening.event(&sight.name.namespace);
-        let publish = ctx.recorder.publish(&event, &reference);
-        // An Event is a courtesy: losing one must not stop the healing that it tells of.
-        if let Err(error) = within("writing an event", publish).await {
-            tracing::warn!(error = error.sentence(), reason = happening.reason, "lost an event");
-        }
-    }
+    ctx.announcer.tell(&sight.cluster, &happenings).await;
     Ok(())
 }
 
@@ -215,7 +212,7 @@ fn count(sight: &Sight, ctx: &Context) {
 pub fn on_error(cluster: Arc<GuardedCluster>, error: &Error, ctx: Arc<Context>) -> Action {
     ctx.metrics.failed(error.reason());
     let key = ObjectRef::from_obj(cluster.as_ref());
-    if matches!(error, Error::Conflict { .. }) {
+    if matches!(error, Error::Conflict { .. }) || is_namespace_ending(error) {
         tracing::debug!(
             namespace = key.namespace,
             name = key.name,

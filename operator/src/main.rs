@@ -5,6 +5,7 @@
 //! and the writers of status and objects change anything, and the plan itself is pure.
 
 mod act;
+mod announce;
 mod args;
 mod build;
 mod caches;
@@ -23,6 +24,7 @@ mod report;
 mod run;
 mod status;
 mod validate;
+mod watchdog;
 
 use std::process::ExitCode;
 

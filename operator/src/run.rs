@@ -11,13 +11,13 @@ use k8s_openapi::api::core::v1::{Node, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::runtime::Controller;
-use kube::runtime::events::{Recorder, Reporter};
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, ResourceExt};
 use planner::NodeState;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
+use crate::announce::Announcer;
 use crate::caches::{Caches, GuardedCluster, Triggers};
 use crate::config::Config;
 use crate::controller::{Context, on_error, reconcile};
@@ -26,6 +26,7 @@ use crate::lease::Election;
 use crate::metrics::Metrics;
 use crate::observe::node_state;
 use crate::pace::Pace;
+use crate::watchdog::Watchdog;
 
 /// Reconciles under way get this long to end after a signal.
 const DRAIN: Duration = Duration::from_secs(2);
@@ -104,17 +105,17 @@ async fn lead(
 ) -> anyhow::Result<()> {
     let (caches, triggers) = Caches::watch(&client, config.namespace.as_deref());
     let filled = CancellationToken::new();
-    let reporter =
-        Reporter { controller: "etcd-operator".into(), instance: Some(config.pod_name.clone()) };
     let context = Arc::new(Context {
-        recorder: Recorder::new(client.clone(), reporter),
+        announcer: Announcer::new(&client, &config.pod_name),
         client,
         caches: caches.clone(),
         filled: filled.clone(),
         init_image: config.init_image.clone(),
         metrics,
         pace: Pace::default(),
+        watchdog: Watchdog::new(),
     });
+    let watched = Arc::clone(&context);
     ready.set(false);
     let (end, ended) = tokio::sync::oneshot::channel::<()>();
     let controller = controller(&caches, triggers)
@@ -132,6 +133,9 @@ async fn lead(
         () = &mut controller => bail!("the controller ended by itself"),
         () = fill => Ok(()),
         () = stop.cancelled() => Ok(()),
+        () = watched.watchdog.barks(|| caches.hold_clusters()) => {
+            bail!("no look at a cluster has ended for minutes; this replica ends and starts anew");
+        }
         lost = election.lost() => {
             lost?;
             // Another replica may be at work already: end at once, finish nothing.

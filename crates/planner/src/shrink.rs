@@ -9,7 +9,10 @@ use crate::view::View;
 
 /// Removes one member while there are more of ours than wanted.
 pub(crate) fn step(view: &View<'_>) -> Option<Reasoned> {
-    let why = format!("{} members are wanted", view.desired.size);
+    let why = match view.desired.size {
+        1 => "1 member is wanted".to_owned(),
+        size => format!("{size} members are wanted"),
+    };
     // One that the others cannot do without must not keep another from going.
     candidates(view)
         .into_iter()

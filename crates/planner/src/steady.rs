@@ -90,7 +90,8 @@ fn settled(view: &View<'_>, phase: Phase) -> Plan {
     waits.extend(grow::waits(view));
     let (voters, size) = (view.voters().count(), view.desired.size);
     if waits.is_empty() && phase == Phase::Running {
-        return Plan::wait(phase, Recheck::AtRest, format!("all {size} members are healthy"));
+        let all = if size == 1 { "the only member is" } else { &format!("all {size} members are") };
+        return Plan::wait(phase, Recheck::AtRest, format!("{all} healthy"));
     }
     waits.extend(shrink::wait(view));
     if waits.is_empty() {

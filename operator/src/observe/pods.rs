@@ -98,7 +98,12 @@ fn waiting_or_failing(container: &ContainerStatus, since: Timestamp) -> PodState
             let words = [waiting.reason.as_deref(), waiting.message.as_deref()];
             PodState::Pending(words.into_iter().flatten().collect::<Vec<_>>().join(": "))
         }
-        None => PodState::CrashLooping(since),
+        // The back-off is announced only when a container ends again and again.
+        None => {
+            let code =
+                exit_code(container).map_or_else(String::new, |code| format!(" with {code}"));
+            PodState::Pending(format!("{} ended{code} and is started again", container.name))
+        }
     }
 }
 
@@ -231,6 +236,12 @@ mod tests {
         let idle = (waiting("PodInitializing"), json!({}));
         let state = state_of("Pending", &(waiting("CrashLoopBackOff"), exited(1)), &idle);
         assert_eq!(state, PodState::CrashLooping(since()));
+    }
+
+    #[test]
+    fn an_etcd_that_ended_once_is_not_said_to_crash_loop() {
+        let state = state_of("Running", &(exited(0), json!({})), &(exited(2), json!({})));
+        assert_eq!(state, PodState::Pending("etcd ended with 2 and is started again".into()));
     }
 
     #[test]

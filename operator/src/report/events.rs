@@ -7,6 +7,7 @@ use planner::name::ClusterName;
 use planner::{Plan, Step};
 
 use crate::act::Outcome;
+use crate::error::Error;
 
 /// Something that happened, in the form of an Event.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +68,14 @@ pub fn happenings(
         pod: None,
     });
     step.into_iter().chain(phase).chain(unmet).collect()
+}
+
+/// A name that is somebody else's: told once, since the status says it only while it stands in the way.
+pub fn clash(before: &ClusterStatus, after: &ClusterStatus, error: &Error) -> Option<Happening> {
+    let is_new = matches!(error, Error::Clash { .. }) && before.message != after.message;
+    let told =
+        || Happening { warning: true, reason: error.reason(), note: error.sentence(), pod: None };
+    is_new.then(told)
 }
 
 fn is_new_claim(
@@ -157,6 +166,17 @@ mod tests {
         let told = happenings(&cluster(), &same, &same, &plan, Some(&Outcome::Done));
         assert_eq!(told[0].reason, "MemberPromoted");
         assert_eq!(told[0].note, "orders-0003 has a vote now");
+    }
+
+    #[test]
+    fn a_name_that_is_taken_is_told_once_and_other_failures_are_not() {
+        let (before, after) = (status(Phase::Running), status(Phase::Healing));
+        let taken = Error::Clash { kind: "Pod", name: "orders-0003".into() };
+        assert_eq!(clash(&before, &after, &taken), None, "the message is the same as before");
+        let after = ClusterStatus { message: Some("taken".into()), ..after };
+        let told = clash(&before, &after, &taken).unwrap();
+        assert!(told.warning && told.reason == "NameClash", "{told:?}");
+        assert_eq!(clash(&before, &after, &Error::Conflict { what: "a test" }), None);
     }
 
     #[test]

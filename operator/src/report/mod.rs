@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use kube::ResourceExt;
 use planner::Plan;
 
-pub use events::{happenings, step_name};
+pub use events::{Happening, clash, happenings, step_name};
 
 use crate::observe::Sight;
 use crate::validate::Validated;

@@ -13,7 +13,7 @@ use super::import::ctr;
 use super::layout::Node;
 use super::process::{self, MountNamespace, Process};
 use super::{LocalKube, files, network, node, teardown};
-use crate::command::run;
+use crate::command::{command, run, run_with_input};
 
 /// What is done to the main process of a container.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,6 +90,32 @@ impl LocalKube {
             ProcessFault::Continue => Signal::CONT,
             ProcessFault::Kill => Signal::KILL,
         });
+        Ok(())
+    }
+
+    /// Drops, without any answer, every packet to these ports of a pod, or lets them through again:
+    /// the endpoints are a black hole while the processes behind them run on.
+    pub async fn black_hole(
+        &self,
+        node: Node,
+        pod_uid: &str,
+        container: &str,
+        ports: &[u16],
+    ) -> Result<(), Error> {
+        let main = self.main_process(node, pod_uid, container).await?;
+        let ports: Vec<String> = ports.iter().map(u16::to_string).collect();
+        let rule = match ports.join(", ") {
+            ports if ports.is_empty() => String::new(),
+            ports => format!(
+                "chain in {{ type filter hook input priority 0; tcp dport {{ {ports} }} drop; }}"
+            ),
+        };
+        // Whatever an earlier call has set is replaced, in one transaction.
+        let table = "table inet hole";
+        let rules = format!("{table} {{}}\ndelete {table}\n{table} {{ {rule} }}\n");
+        let mut nft = command("nsenter");
+        nft.arg(format!("--net=/proc/{}/ns/net", main.pid())).args(["nft", "-f", "-"]);
+        run_with_input(&mut nft, &rules, Duration::from_secs(15)).await?;
         Ok(())
     }
 

@@ -147,6 +147,14 @@ impl TestCluster {
         Ok(kube.container_process(node_of(pod)?, &uid, ETCD, fault).await?)
     }
 
+    /// Makes the client endpoint of a member a black hole, or opens it again. Its peers and the
+    /// kubelet still reach it.
+    pub async fn black_hole(&self, kube: &LocalKube, pod: &Pod, is_hole: bool) -> Result<()> {
+        let uid = pod.uid().context("the pod has no UID")?;
+        let ports: &[u16] = if is_hole { &[api::ports::CLIENT] } else { &[] };
+        Ok(kube.black_hole(node_of(pod)?, &uid, ETCD, ports).await?)
+    }
+
     /// Waits for a status. The error shows the one that was seen last.
     pub async fn until(
         &self,

@@ -107,9 +107,19 @@ async fn turn() -> Result<File> {
 
 /// Does `body` while no operator runs, and brings it back whatever comes of it.
 pub async fn without<T>(client: &Client, body: impl AsyncFnOnce() -> Result<T>) -> Result<T> {
+    without_after(client, async || Ok(()), async |()| body().await).await
+}
+
+/// Takes the operator away at the moment at which `prelude` returns, does `body`, and brings it back.
+pub async fn without_after<P, T>(
+    client: &Client,
+    prelude: impl AsyncFnOnce() -> Result<P>,
+    body: impl AsyncFnOnce(P) -> Result<T>,
+) -> Result<T> {
     let _turn = turn().await?;
+    let before = Box::pin(prelude()).await?;
     let outcome = match scaled(client, 0).await {
-        Ok(()) => Box::pin(body()).await,
+        Ok(()) => Box::pin(body(before)).await,
         Err(error) => Err(error),
     };
     scaled(client, REPLICAS).await.context("bringing the operator back")?;
@@ -146,10 +156,15 @@ pub async fn leader(client: &Client) -> Result<Pod> {
     .await
 }
 
-/// Who holds the Lease; empty when nobody does.
+/// Who holds the Lease; empty when nobody does, or when there is none.
 pub async fn holder(client: &Client) -> Result<String> {
-    let spec = request(leases(client).get(NAME)).await?.spec;
+    let spec = request(leases(client).get_opt(NAME)).await?.and_then(|lease| lease.spec);
     Ok(spec.and_then(|spec| spec.holder_identity).unwrap_or_default())
+}
+
+/// Which Lease it is.
+pub async fn lease_uid(client: &Client) -> Result<String> {
+    request(leases(client).get(NAME)).await?.uid().context("the Lease has no UID")
 }
 
 /// Stops, continues or kills the process of a replica.

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
-use kube::api::{DeleteParams, Patch, PatchParams};
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
 use serde_json::json;
-use tests::scenario::{PATIENCE, Sandbox, holds_for, request};
+use tests::scenario::{Look, PATIENCE, Sandbox, holds_for, request, until};
 
 #[tokio::test]
 async fn a_foreign_service_is_never_touched_and_the_clash_is_reported() -> Result<()> {
@@ -60,6 +61,7 @@ async fn a_foreign_pod_with_our_labels_or_name_is_never_touched() -> Result<()> 
         // A name that is taken costs a number, and numbers are for nothing else.
         let members = cluster.whole(2).await?.names();
         ensure!(!members.contains("stray-0000"), "a member bears the foreign pod's name");
+        told(sandbox, "NameClash", "Pod stray-0000 exists and does not belong").await?;
         still_there(sandbox, &[&labelled, &named]).await?;
 
         cluster.delete().await?;
@@ -88,6 +90,20 @@ async fn reported(cluster: &tests::scenario::TestCluster, words: &str) -> Result
         status.message.as_ref().is_some_and(|message| message.contains(words))
     };
     cluster.until(&format!("the message {words:?}"), PATIENCE, says).await.map(drop)
+}
+
+/// By an Event, which stays when the message has gone on.
+async fn told(sandbox: &Sandbox, reason: &str, words: &str) -> Result<()> {
+    until(&format!("an Event {reason}"), PATIENCE, async || {
+        let events = request(sandbox.api::<Event>().list(&ListParams::default())).await?;
+        let is_it = |event: &Event| {
+            event.reason.as_deref() == Some(reason)
+                && event.note.as_ref().is_some_and(|note| note.contains(words))
+        };
+        let notes = || format!("{:?}", events.iter().map(|event| &event.note).collect::<Vec<_>>());
+        Ok(Look::claim(events.iter().any(is_it), notes))
+    })
+    .await
 }
 
 async fn foreign_service(sandbox: &Sandbox, name: &str, external: &str) -> Result<Service> {

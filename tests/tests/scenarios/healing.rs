@@ -111,3 +111,31 @@ async fn a_cluster_whose_members_all_hang_does_not_delay_another() -> Result<()>
     })
     .await
 }
+
+#[tokio::test]
+async fn a_cluster_whose_endpoints_are_a_black_hole_does_not_delay_another() -> Result<()> {
+    Sandbox::run("black", async |sandbox| {
+        let hole = sandbox.cluster("black", json!({"size": 3})).await?;
+        let whole = hole.whole(3).await?;
+        for pod in &whole.pods {
+            hole.black_hole(&sandbox.kube, pod, true).await?;
+        }
+        hole.phase(Phase::NoQuorum).await?;
+        sandbox.say("no packet comes through");
+
+        // Were clusters looked at one after the other, each of its steps would wait for ten seconds.
+        let other = sandbox.cluster("clear", json!({"size": 5})).await?;
+        other.whole(5).await?;
+
+        sandbox.say("the other cluster is there");
+        let status = hole.status().await?;
+        ensure!(status.phase == Some(Phase::NoQuorum), "the packets come through");
+        for pod in &whole.pods {
+            hole.black_hole(&sandbox.kube, pod, false).await?;
+        }
+        let after = hole.whole(3).await?;
+        ensure!(after.list.members == whole.list.members, "the membership changed");
+        Ok(())
+    })
+    .await
+}

@@ -69,6 +69,28 @@ fn restarts(pod: &Pod) -> i32 {
 }
 
 #[tokio::test]
+async fn a_lease_that_somebody_deletes_is_made_anew_and_its_holder_steps_down() -> Result<()> {
+    Sandbox::run("deleted", async |sandbox| {
+        let cluster = sandbox.cluster("deleted", json!({"size": 1})).await?;
+        cluster.whole(1).await?;
+        let old = operator::leader(&sandbox.client).await?;
+        let before = operator::lease_uid(&sandbox.client).await?;
+        sandbox
+            .kube
+            .kubectl()
+            .run(&["-n", operator::NAMESPACE, "delete", "lease", operator::NAME])
+            .await?;
+        steps_down(sandbox, &old).await?;
+        operator::leader(&sandbox.client).await?;
+        let after = operator::lease_uid(&sandbox.client).await?;
+        ensure!(before != after, "it is the same Lease");
+        cluster.change(json!({"size": 2})).await?;
+        cluster.whole(2).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
 async fn sigterm_ends_it_within_five_seconds_and_releases_the_lease() -> Result<()> {
     Sandbox::run("sigterm", async |sandbox| {
         let leader = operator::leader(&sandbox.client).await?.name_any();

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 use kube::ResourceExt;
 use serde_json::json;
-use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, holds_for, until};
+use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, holds_for, operator, until};
 
 #[tokio::test]
 async fn a_phantom_with_a_name_of_ours_is_removed() -> Result<()> {
@@ -24,6 +24,36 @@ async fn a_phantom_with_a_name_of_ours_is_removed() -> Result<()> {
         // Its number is used up, and the cluster can grow.
         cluster.change(json!({"size": 4})).await?;
         cluster.whole(4).await.map(drop)
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_member_that_was_added_while_its_pod_waits_is_finished() -> Result<()> {
+    Sandbox::run("unfinished", async |sandbox| {
+        let made = operator::without_after(
+            &sandbox.client,
+            async || {
+                // 3.5 takes one learner at a time: the third pod waits until the second has its vote.
+                let spec = json!({"size": 3, "version": "3.5.35"});
+                let cluster = sandbox.cluster("half", spec).await?;
+                until("a pod that waits to join", PATIENCE, async || {
+                    let pods = cluster.pods().await?.len();
+                    Ok(Look::claim(pods == 3, || format!("{pods} pods")))
+                })
+                .await?;
+                Ok(cluster)
+            },
+            async |cluster| {
+                sandbox.say("the operator is gone");
+                let added = learner(&cluster).await?;
+                Ok((cluster, added))
+            },
+        );
+        let (cluster, added) = made.await?;
+        let after = cluster.whole(3).await?;
+        ensure!(after.list.members.iter().any(|one| one.id == added.id), "it was made anew");
+        Ok(())
     })
     .await
 }
@@ -58,6 +88,24 @@ async fn a_member_that_somebody_else_added_is_named_and_left_alone() -> Result<(
         cluster.whole(3).await.map(drop)
     })
     .await
+}
+
+/// A learner as an operator leaves it that died right after `MemberAdd`: the one that it has
+/// added, or else the first of the pods that wait.
+async fn learner(cluster: &TestCluster) -> Result<etcd::Member> {
+    let members = cluster.members().await?.members;
+    if let Some(learner) = members.iter().find(|member| member.is_learner) {
+        return Ok(learner.clone());
+    }
+    let urls: Vec<&String> = members.iter().flat_map(|member| &member.peer_urls).collect();
+    let is_listed = |name: &String| urls.iter().any(|url| url.contains(name));
+    let pods = cluster.pods().await?;
+    let waiting = pods.iter().map(ResourceExt::name_any).find(|name| !is_listed(name));
+    let waiting = waiting.context("no pod waits to join: the operator was too quick")?;
+    let first = members.first().context("etcd lists no member")?;
+    let url = urls.first().context("a member has no peer URL")?;
+    let url = url.replace(&first.name, &waiting);
+    add_learner(cluster, &url).await
 }
 
 /// etcd takes a change only once all voters have been connected for five seconds.
