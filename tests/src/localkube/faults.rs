@@ -107,7 +107,7 @@ impl LocalKube {
         let rule = match ports.join(", ") {
             ports if ports.is_empty() => String::new(),
             ports => format!(
-                "chain in {{ type filter hook input priority 0; tcp dport {{ {ports} }} drop; }}"
+                "chain in {{ type filter hook input priority 0; tcp dport {{ {ports} }} drop; }}\n"
             ),
         };
         // Whatever an earlier call has set is replaced, in one transaction.
