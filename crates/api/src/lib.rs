@@ -14,6 +14,7 @@ pub mod image;
 pub mod labels;
 pub mod objects;
 pub mod ports;
+pub mod sidecar;
 pub mod v1beta1;
 
 #[cfg(feature = "crd")]

@@ -4,6 +4,8 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "crd")]
 use super::rules;
+use super::stores::{AzureSource, GcsSource, PvSource, S3Source, StorageType};
+use crate::duration::Duration;
 
 /// Where backups go, how often they are taken and how many are kept.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -11,7 +13,7 @@ use super::rules;
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
 #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = rules::BACKUP)))]
 pub struct BackupPolicy {
-    /// PersistentVolume or S3.
+    /// PersistentVolume, S3, GCS or Azure.
     #[serde(default)]
     pub storage_type: StorageType,
 
@@ -24,6 +26,14 @@ pub struct BackupPolicy {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub s3: Option<S3Source>,
 
+    /// The bucket, with storageType GCS.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub gcs: Option<GcsSource>,
+
+    /// The container, with storageType Azure.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub azure: Option<AzureSource>,
+
     /// Seconds between backups. Absent or 0: 1800. A backup is left out when nothing changed
     /// since the last.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -33,10 +43,38 @@ pub struct BackupPolicy {
     )]
     pub backup_interval_in_second: Option<i64>,
 
-    /// Backups that are kept; older ones are deleted. Absent: 5. 0: all are kept.
+    /// When backups are taken, in the five fields of a Kubernetes CronJob, such as 0 3 * * * for
+    /// every day at three. Instead of backupIntervalInSecond.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "crd",
+        schemars(length(max = 128), extend("x-kubernetes-validations" = rules::SCHEDULE))
+    )]
+    pub schedule: Option<String>,
+
+    /// Time zone of schedule, such as Europe/Berlin. Absent: UTC.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(
+        feature = "crd",
+        schemars(length(max = 64), extend("x-kubernetes-validations" = rules::TIME_ZONE))
+    )]
+    pub time_zone: Option<String>,
+
+    /// Backups that are kept; older ones are deleted. Absent: 5, or what retention says alone.
+    /// 0: all are kept.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = rules::MAX_BACKUPS)))]
     pub max_backups: Option<i64>,
+
+    /// Backups that are kept for longer: a number for each span of time. A backup stays while any
+    /// of these or maxBackups wants it. The newest always stays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retention: Option<Retention>,
+
+    /// How much may be lost at most, such as 1h: once the newest backup is older than this, the
+    /// condition BackupHealthy is False. Absent: three intervals, or two runs of the schedule.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rpo: Option<Duration>,
 
     /// Delete the backups together with the cluster. False keeps them, so that the cluster can be
     /// created again from them.
@@ -44,48 +82,25 @@ pub struct BackupPolicy {
     pub cleanup_backups_on_cluster_delete: bool,
 }
 
-/// Where backups are kept.
+/// How many backups are kept for how long. The newest of each hour, day, week or month counts.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum StorageType {
-    /// On a persistent volume. The seed's manifests may write it as an empty string.
-    #[default]
-    #[serde(alias = "")]
-    PersistentVolume,
-    /// In an S3 bucket.
-    S3,
-}
-
-/// By hand: an enum in the schema would refuse with a bare list, the rule says what to do.
-#[cfg(feature = "crd")]
-impl schemars::JsonSchema for StorageType {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "StorageType".into()
-    }
-
-    fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({
-            "type": "string",
-            "maxLength": 64,
-            "x-kubernetes-validations": rules::STORAGE_TYPE,
-        })
-    }
-}
-
-/// A persistent volume for backups.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
 #[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
-pub struct PvSource {
-    /// Size of the volume in MiB. It has to hold maxBackups snapshots and one more.
-    #[serde(rename = "volumeSizeInMB")]
-    #[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = rules::VOLUME_SIZE)))]
-    pub volume_size_in_mb: i64,
+#[cfg_attr(feature = "crd", schemars(extend("x-kubernetes-validations" = rules::RETENTION)))]
+pub struct Retention {
+    /// The newest, this many.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_last: Option<i32>,
+    /// The last of each hour, for this many hours that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_hourly: Option<i32>,
+    /// The last of each day (UTC), for this many days that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_daily: Option<i32>,
+    /// The last of each week (from Monday, UTC), for this many weeks that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_weekly: Option<i32>,
+    /// The last of each month (UTC), for this many months that have one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub keep_monthly: Option<i32>,
 }
-
-/// An S3 bucket for backups. It has no fields yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "crd", derive(schemars::JsonSchema))]
-pub struct S3Source {}

@@ -7,6 +7,7 @@
 #![allow(clippy::doc_markdown, reason = "kubectl explain prints the documentation as it is")]
 
 mod backup;
+mod backup_object;
 mod cluster;
 mod pod;
 mod recovery;
@@ -16,12 +17,12 @@ pub(crate) mod rules;
 mod self_hosted;
 mod status;
 mod storage;
+mod stores;
 mod tls;
 
-#[cfg(feature = "crd")]
-pub use cluster::Cluster;
 pub use {
-    backup::{BackupPolicy, PvSource, S3Source, StorageType},
+    backup::{BackupPolicy, Retention},
+    backup_object::{BackupPhase, BackupSpec, BackupStatus, DeletionPolicy},
     cluster::ClusterSpec,
     pod::PodPolicy,
     recovery::{QuorumLossPolicy, RecoveryPolicy},
@@ -29,8 +30,14 @@ pub use {
     self_hosted::SelfHostedPolicy,
     status::{ClusterStatus, Health, MemberStatus, MembersStatus, Phase, Role},
     storage::{StoragePolicy, TemplateMetadata, VolumeClaimTemplate},
+    stores::{
+        AzureSource, GcsSource, ObjectLock, ObjectLockMode, PvSource, S3Source,
+        ServerSideEncryption, StorageType,
+    },
     tls::{MemberSecrets, StaticTls, TlsPolicy},
 };
+#[cfg(feature = "crd")]
+pub use {backup_object::Backup, cluster::Cluster};
 
 /// API group.
 pub const GROUP: &str = "etcd.coreos.com";

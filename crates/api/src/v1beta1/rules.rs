@@ -42,7 +42,9 @@ pub(crate) const SPEC: [Rule; 2] = [
     },
     Rule {
         rule: "!has(self.restore) || !has(self.backup) || \
-               (self.restore.storageType == 'S3') == (self.backup.storageType == 'S3')",
+               self.restore.storageType == self.backup.storageType || \
+               self.restore.storageType in ['', 'PersistentVolume'] && \
+               self.backup.storageType in ['', 'PersistentVolume']",
         message: "restore.storageType and backup.storageType must be the same: write both as \
                   PersistentVolume or both as S3",
     },
@@ -104,15 +106,91 @@ pub(crate) const POD_ANNOTATIONS: [Rule; 2] = [
     },
 ];
 
-pub(crate) const BACKUP: [Rule; 1] = [Rule {
-    rule: "self.storageType == 'S3' || has(self.pv)",
-    message: "backups on a PersistentVolume need its size: add pv: {volumeSizeInMB: 512}, or \
-              write storageType: S3",
-}];
+pub(crate) const BACKUP: [Rule; 5] = [
+    Rule {
+        rule: "self.storageType in ['S3', 'GCS', 'Azure'] || has(self.pv)",
+        message: "backups on a PersistentVolume need its size: add pv: {volumeSizeInMB: 512}, or \
+                  write storageType: S3",
+    },
+    Rule {
+        rule: "self.storageType != 'GCS' || has(self.gcs)",
+        message: "backups in GCS need a bucket: add gcs: {bucket: NAME}",
+    },
+    Rule {
+        rule: "self.storageType != 'Azure' || has(self.azure)",
+        message: "backups in Azure need a container: add azure: {container: NAME, account: NAME}",
+    },
+    Rule {
+        rule: "!has(self.schedule) || !has(self.backupIntervalInSecond) || \
+               self.backupIntervalInSecond == 0",
+        message: "write either schedule or backupIntervalInSecond, not both",
+    },
+    Rule {
+        rule: "!has(self.timeZone) || has(self.schedule)",
+        message: "timeZone belongs to schedule: add a schedule, such as 0 3 * * *, or leave \
+                  timeZone out",
+    },
+];
 
 pub(crate) const STORAGE_TYPE: [Rule; 1] = [Rule {
-    rule: "self in ['', 'PersistentVolume', 'S3']",
-    message: "storageType must be PersistentVolume or S3; leave it out for PersistentVolume",
+    rule: "self in ['', 'PersistentVolume', 'S3', 'GCS', 'Azure']",
+    message: "storageType must be PersistentVolume, S3, GCS or Azure; leave it out for \
+              PersistentVolume",
+}];
+
+/// Five fields of the characters that a CronJob's schedule has. Whether it ever comes true is seen
+/// by who reads it, and told by a condition.
+pub(crate) const SCHEDULE: [Rule; 1] = [Rule {
+    rule: r"self.matches('^ *[0-9A-Za-z*,/-]+( +[0-9A-Za-z*,/?-]+){4} *$')",
+    message: "schedule must have the five fields of a CronJob (minute, hour, day of month, month, \
+              day of week), such as 0 3 * * *",
+}];
+
+pub(crate) const TIME_ZONE: [Rule; 1] = [Rule {
+    rule: r"self.matches('^[A-Za-z][A-Za-z0-9_+-]*(/[A-Za-z0-9_+-]+)*$')",
+    message: "timeZone must be the name of a time zone, such as Europe/Berlin or UTC",
+}];
+
+pub(crate) const RETENTION: [Rule; 2] = [
+    Rule {
+        rule: "has(self.keepLast) || has(self.keepHourly) || has(self.keepDaily) || \
+               has(self.keepWeekly) || has(self.keepMonthly)",
+        message: "retention must say what to keep, such as keepDaily: 7",
+    },
+    Rule {
+        rule: "(!has(self.keepLast) || self.keepLast > 0) && \
+               (!has(self.keepHourly) || self.keepHourly > 0) && \
+               (!has(self.keepDaily) || self.keepDaily > 0) && \
+               (!has(self.keepWeekly) || self.keepWeekly > 0) && \
+               (!has(self.keepMonthly) || self.keepMonthly > 0)",
+        message: "the numbers of retention must be more than 0, such as keepDaily: 7; leave out \
+                  what is not wanted",
+    },
+];
+
+pub(crate) const S3: [Rule; 1] = [Rule {
+    rule: "has(self.bucket) || (!has(self.endpoint) && !has(self.credentialsSecret) && \
+           !has(self.region))",
+    message: "s3 with an endpoint, region or credentialsSecret needs a bucket too: add bucket: NAME",
+}];
+
+pub(crate) const PREFIX: [Rule; 1] = [Rule {
+    rule: r"self.matches('^[A-Za-z0-9._=-]+(/[A-Za-z0-9._=-]+)*$') && !self.matches('(^|/)[.][.]?(/|$)')",
+    message: "prefix must be a folder such as backups/production, of letters, digits, dots, dashes \
+              and underscores, without a slash at either end",
+}];
+
+pub(crate) const ENDPOINT: [Rule; 1] = [Rule {
+    rule: r"self.matches('^https?://[^/?# ]+/?$')",
+    message: "endpoint must be a URL without a path, such as http://seaweedfs.storage.svc:8333",
+}];
+
+pub(crate) const LOCK_DAYS: [Rule; 1] =
+    [Rule { rule: "self >= 1 && self <= 36500", message: "days must be 1 to 36500, such as 30" }];
+
+pub(crate) const BACKUP_SPEC: [Rule; 1] = [Rule {
+    rule: "self.clusterName == oldSelf.clusterName",
+    message: "the cluster of a Backup cannot be changed: create another Backup",
 }];
 
 pub(crate) const VOLUME_SIZE: [Rule; 1] = [Rule {

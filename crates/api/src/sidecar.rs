@@ -1,0 +1,137 @@
+//! What the operator and the backup sidecar say to each other: the configuration file of
+//! `etcd-backup-sidecar serve`, and the answers of its API on [`crate::ports::SIDECAR`].
+//!
+//! Both are JSON. Fields are only ever added, so that an operator and a sidecar of neighbouring
+//! releases understand each other.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::v1beta1::BackupPolicy;
+
+/// The configuration file. The operator writes it into a `ConfigMap` whose hash stands in the
+/// sidecar's pod template, so a change restarts the sidecar.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SidecarConfig {
+    /// Whose backups these are; it names the archive's path.
+    pub cluster: ClusterIdentity,
+    /// Where to, how often, how many stay.
+    pub policy: BackupPolicy,
+    /// The store's URL, as `--store` takes it.
+    pub store: String,
+    /// Client URLs by which a first member is found, such as `http://kv.shop.svc:2379`.
+    pub endpoints: Vec<String>,
+    /// The cluster's spec without secrets, for the manifest.
+    #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
+    pub spec: serde_json::Value,
+}
+
+/// One cluster and no other of its name.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClusterIdentity {
+    /// Namespace.
+    pub namespace: String,
+    /// Name.
+    pub name: String,
+    /// UID of the `Cluster` object.
+    pub uid: String,
+}
+
+/// The answer to `GET /v1/status`. The first three fields are those of the 2017 sidecar.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SidecarStatus {
+    /// The newest stored backup.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub recent_backup: Option<RecentBackup>,
+    /// How many stored backups there are of this cluster.
+    pub backups: u64,
+    /// What they take together, in MB (10⁶ bytes).
+    pub backup_size: f64,
+
+    /// Grows with every change of this status; `?after=N&wait=30s` waits until it is above `N`.
+    pub sequence: u64,
+    /// The backup that is being taken, by its reason.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub running: Option<String>,
+    /// When the cluster was last found backed up: a backup stored, or nothing changed since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_success: Option<Timestamp>,
+    /// When the next one is due.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<Timestamp>,
+    /// Why backups fail at the moment, and since when.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing: Option<Failing>,
+    /// Backups of earlier clusters of this name that are in the store.
+    pub earlier_backups: u64,
+}
+
+/// The newest stored backup, in the 2017 sidecar's form.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct RecentBackup {
+    /// When it was complete, RFC 3339.
+    pub creation_time: String,
+    /// Size of what is stored, in MB (10⁶ bytes).
+    pub size: f64,
+    /// etcd version of the member that it was taken from.
+    pub version: String,
+    /// Whole seconds that it took, rounded up.
+    pub time_took_in_second: u64,
+    /// Its name in the archive.
+    pub id: String,
+    /// The last revision in it.
+    pub revision: i64,
+}
+
+/// A row of failed attempts.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failing {
+    /// When the first of them failed.
+    pub since: Timestamp,
+    /// How many there were.
+    pub attempts: u32,
+    /// A fixed word for conditions and metrics.
+    pub reason: String,
+    /// What failed last, and what to do.
+    pub message: String,
+}
+
+/// One backup, in the answers to `GET /v1/backups` and `GET /v1/backups/ID`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StoredBackup {
+    /// Its name in the archive.
+    pub id: String,
+    /// UID of the cluster that it is of.
+    pub cluster_uid: String,
+    /// Why it was taken.
+    pub reason: String,
+    /// etcd version of the member that it was taken from.
+    pub etcd_version: String,
+    /// The last revision in it.
+    pub revision: i64,
+    /// The revision up to which history was compacted.
+    pub compact_revision: i64,
+    /// Bytes of the database.
+    pub raw_size: u64,
+    /// Bytes that are stored.
+    pub stored_size: u64,
+    /// SHA-256 of the manifest, hexadecimal.
+    pub manifest_digest: String,
+    /// When it was begun.
+    pub start_time: Timestamp,
+    /// When it was complete.
+    pub finish_time: Timestamp,
+    /// Where it is: the store's URL with its path.
+    pub location: String,
+    /// When it was last read back without a fault.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<Timestamp>,
+    /// Why it cannot be used, when its manifest is damaged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damaged: Option<String>,
+}
