@@ -20,6 +20,7 @@ mod metrics;
 mod objects;
 mod observe;
 mod pace;
+mod pki;
 mod report;
 mod run;
 mod status;

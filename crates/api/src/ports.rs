@@ -16,6 +16,9 @@ pub const OPERATOR: u16 = 8080;
 /// The backup sidecar's API; the number is the seed's.
 pub const SIDECAR: u16 = 19999;
 
+/// The sidecar's probes and metrics, plain HTTP.
+pub const SIDECAR_HEALTH: u16 = 8080;
+
 /// Name of [`CLIENT`] in pods and services.
 pub const CLIENT_NAME: &str = "client";
 

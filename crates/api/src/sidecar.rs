@@ -135,3 +135,81 @@ pub struct StoredBackup {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damaged: Option<String>,
 }
+
+/// What the operator asks for by `PUT /v1/requests/ID`: a backup now. The ID is the caller's own, such
+/// as the UID of a `Backup` object. The same ID again is the same request, also after a restart of
+/// either side: the manifest records it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupOrder {
+    /// `on-demand`, `before-recovery`, `before-upgrade` or `final`.
+    pub reason: String,
+    /// Client URL of the member to take it from, without quorum too. Absent: chosen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub member: Option<String>,
+}
+
+/// What became of an order: the answer to `PUT` and `GET /v1/requests/ID[?wait=30s]`, which waits until
+/// it is stored or failed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BackupRequest {
+    /// The ID that the caller gave.
+    pub id: String,
+    /// How far it is.
+    pub state: RequestState,
+    /// Bytes of the database that have come so far, while it is under way.
+    #[serde(default)]
+    pub received: u64,
+    /// The backup, once it is stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<StoredBackup>,
+    /// Why it failed and what to do, or what the last attempt failed of while it is tried again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
+}
+
+/// How far an order is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum RequestState {
+    /// Not begun, or waiting for another try.
+    Pending,
+    /// Under way.
+    Uploading,
+    /// Stored.
+    Stored,
+    /// Given up.
+    Failed,
+}
+
+/// The answer to `GET /v1/backups`, newest first; `?all=true` adds those of earlier clusters of this
+/// name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct BackupList {
+    /// The backups.
+    pub backups: Vec<StoredBackup>,
+}
+
+/// Body of every answer that is not 2xx: one sentence that says what to do.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ApiError {
+    /// A fixed word.
+    pub reason: String,
+    /// The sentence.
+    pub message: String,
+}
+
+/// Where things lie in the sidecar's pod.
+pub mod paths {
+    /// The [`super::SidecarConfig`], from the `ConfigMap`.
+    pub const CONFIG: &str = "/etc/etcd-backup-sidecar/config.json";
+    /// `tls.crt`, `tls.key` and `ca.crt` of the API, from the Secret; read again when they change.
+    pub const TLS: &str = "/etc/etcd-backup-sidecar/tls";
+    /// The store's credentials, from the Secret that the policy names.
+    pub const CREDENTIALS: &str = "/etc/etcd-backup-sidecar/credentials";
+    /// etcd's client certificates (`ca.crt`, `tls.crt`, `tls.key`), with `spec.TLS`.
+    pub const ETCD_TLS: &str = "/etc/etcd-backup-sidecar/etcd-tls";
+    /// The backup volume, with storageType `PersistentVolume`.
+    pub const VOLUME: &str = "/var/lib/etcd-backups";
+}

@@ -9,10 +9,10 @@ use tokio::time::timeout;
 use tonic::transport::Channel;
 
 use crate::{
-    Alarm, AlarmKind, Endpoint, Error, Member, MemberId, MemberList, MemberStatus, Timeouts,
+    Alarm, AlarmKind, Endpoint, Error, Member, MemberId, MemberList, MemberStatus, SnapshotStream, Timeouts, Tls,
     connection,
     error::{from_client, translate},
-    member_list,
+    member_list, snapshot,
 };
 
 /// A connection to exactly one member. Cheap to clone: clones share the connection.
@@ -32,7 +32,25 @@ impl MemberClient {
     /// Connects, within `timeouts.connect`. A member that is not there is [`Error::Unreachable`] at
     /// once.
     pub async fn connect(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Self, Error> {
-        let channel = connection::open(endpoint, timeouts).await?;
+        Self::open(endpoint, None, timeouts).await
+    }
+
+    /// The same to an https endpoint. The member's certificate must be for the endpoint's
+    /// `server_name`, or for the URL's host if there is none.
+    pub async fn connect_tls(
+        endpoint: &Endpoint,
+        tls: &Tls,
+        timeouts: &Timeouts,
+    ) -> Result<Self, Error> {
+        Self::open(endpoint, Some(tls), timeouts).await
+    }
+
+    async fn open(
+        endpoint: &Endpoint,
+        tls: Option<&Tls>,
+        timeouts: &Timeouts,
+    ) -> Result<Self, Error> {
+        let channel = connection::open(endpoint, tls, timeouts).await?;
         let client = |options| Client::from_channel(AnyChannel::Tonic(channel.clone()), options);
         let failed = |error| from_client(&endpoint.url, error);
         let led = ConnectOptions::new().with_require_leader(true);
@@ -107,6 +125,12 @@ impl MemberClient {
             Some(Alarm { member_id: MemberId(raised.member_id()), kind })
         };
         Ok(answer.alarms().iter().filter_map(alarm).collect())
+    }
+
+    /// The member's whole database as `etcdctl snapshot save` would write it; answered without quorum
+    /// and by learners. `idle` limits each wait for more bytes, and nothing limits the whole.
+    pub async fn snapshot(&self, idle: Duration) -> Result<SnapshotStream, Error> {
+        snapshot::open(&self.url, self.channel.clone(), idle).await
     }
 
     async fn read_member_list(&self, linearizable: bool) -> Result<MemberList, Error> {

@@ -7,8 +7,10 @@ use std::time::Duration;
 pub struct Endpoint {
     /// The URL that is dialled, `http://10.244.1.5:2379`. The operator dials members by pod IP: an
     /// early look-up of a pod's name leaves "no such host" in the DNS cache for half a minute.
+    /// With certificates it is an https URL.
     pub url: String,
-    /// The name the member is known by, sent as the request's authority in place of the IP.
+    /// The name the member is known by, sent as the request's authority in place of the IP; with
+    /// TLS also the name that its certificate must be for.
     pub server_name: Option<String>,
 }
 

@@ -26,8 +26,22 @@ pub enum Error {
         /// What the network said.
         detail: String,
     },
+    /// The two ends do not trust each other, or one of them does not speak TLS.
+    #[error(
+        "the TLS connection to {endpoint} failed ({detail}); check the CA, the client's certificate \
+         and the name that the member's certificate is for"
+    )]
+    Tls {
+        /// The URL that was dialled.
+        endpoint: String,
+        /// What rustls said.
+        detail: String,
+    },
     /// The endpoint's URL cannot be used.
-    #[error("the endpoint {endpoint} cannot be used ({detail}); write it as http://HOST:PORT")]
+    #[error(
+        "the endpoint {endpoint} cannot be used ({detail}); write it as http://HOST:PORT, or as \
+         https://HOST:PORT together with a CA"
+    )]
     BadEndpoint {
         /// The URL as given.
         endpoint: String,
@@ -76,6 +90,18 @@ pub enum Error {
     /// Authentication is on and the call came without a user that may do this.
     #[error("etcd's authentication refuses the call ({0}); give the operator a user that may")]
     AuthRequired(String),
+    /// The member ended its snapshot early, or sent more than it had said.
+    #[error(
+        "{endpoint} sent {received} bytes of its snapshot where {expected} were to come; take it again"
+    )]
+    SnapshotIncomplete {
+        /// The URL that was dialled.
+        endpoint: String,
+        /// Bytes that came.
+        received: u64,
+        /// Bytes that were announced.
+        expected: u64,
+    },
     /// The database has reached its quota.
     #[error("the database is full; compact, defragment every member, then disarm the alarm")]
     NoSpace,
@@ -112,6 +138,7 @@ impl Error {
         match self {
             Self::Timeout(_) => "Timeout",
             Self::Unreachable { .. } => "Unreachable",
+            Self::Tls { .. } => "TlsFailed",
             Self::BadEndpoint { .. } => "BadEndpoint",
             Self::NoLeader => "NoLeader",
             Self::NotLeader => "NotLeader",
@@ -127,6 +154,7 @@ impl Error {
             Self::Busy => "Busy",
             Self::BadLeaderTransferee => "BadLeaderTransferee",
             Self::AuthRequired(_) => "AuthRequired",
+            Self::SnapshotIncomplete { .. } => "SnapshotIncomplete",
             Self::NoSpace => "NoSpace",
             Self::Corrupt => "Corrupt",
             Self::Other { .. } => "Other",
@@ -211,10 +239,18 @@ pub(crate) fn unreachable(endpoint: &str, error: &(dyn StdError + 'static)) -> E
     if innermost.is::<tokio::time::error::Elapsed>() {
         return unreachable_because(endpoint, "it accepts no connection in time");
     }
+    if let Some(refusal) = tls_refusal(innermost) {
+        return Error::Tls { endpoint: endpoint.to_owned(), detail: refusal.to_string() };
+    }
     match innermost.downcast_ref::<Status>() {
         Some(status) => unreachable_because(endpoint, status.message()),
         None => unreachable_because(endpoint, &innermost.to_string()),
     }
+}
+
+/// An I/O error hides its cause from `source`, and rustls' errors travel inside one.
+fn tls_refusal<'a>(error: &'a (dyn StdError + 'static)) -> Option<&'a rustls::Error> {
+    error.downcast_ref::<std::io::Error>()?.get_ref()?.downcast_ref()
 }
 
 fn unreachable_because(endpoint: &str, detail: &str) -> Error {

@@ -8,7 +8,8 @@
 //!
 //! ```text
 //! MemberClient ── etcd-client ──┐
-//!      └── own MemberList call ─┴── one HTTP/2 connection ── one member
+//!      └── own MemberList and ──┴── one HTTP/2 connection ── one member
+//!          Snapshot calls           (plain, or TLS)
 //! ```
 
 mod client;
@@ -18,7 +19,9 @@ mod error;
 mod id;
 mod kv;
 mod member_list;
+mod snapshot;
 mod status;
+mod tls;
 
 pub use client::MemberClient;
 pub use endpoint::{Endpoint, Timeouts};
@@ -26,4 +29,6 @@ pub use error::Error;
 pub use id::{ClusterId, MemberId};
 pub use kv::KeyValue;
 pub use member_list::{Member, MemberList};
+pub use snapshot::{SNAPSHOT_DIGEST_BYTES, SnapshotStream};
 pub use status::{Alarm, AlarmKind, MemberStatus};
+pub use tls::{Tls, TlsError};

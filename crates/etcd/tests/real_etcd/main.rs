@@ -10,9 +10,12 @@
 )]
 
 mod auth;
+mod certificates;
 mod damage;
 mod keys;
 mod learners;
 mod network;
 mod quorum;
+mod snapshot;
+mod tls;
 mod voters;

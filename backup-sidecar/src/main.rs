@@ -1,0 +1,3 @@
+//! `etcd-backup-sidecar`: the only program that writes backups.
+
+fn main() {}
