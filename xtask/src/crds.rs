@@ -26,10 +26,15 @@ pub(crate) fn run(check: bool) -> anyhow::Result<()> {
 }
 
 /// File name and content of each definition.
-fn definitions() -> anyhow::Result<[(&'static str, String); 1]> {
+fn definitions() -> anyhow::Result<[(&'static str, String); 2]> {
     let clusters = serde_saphyr::to_string(&api::crd::cluster())
         .context("printing the definition of clusters as YAML")?;
-    Ok([("clusters.etcd.coreos.com.yaml", format!("{HEADER}{clusters}"))])
+    let backups = serde_saphyr::to_string(&api::crd::backup())
+        .context("printing the definition of backups as YAML")?;
+    Ok([
+        ("clusters.etcd.coreos.com.yaml", format!("{HEADER}{clusters}")),
+        ("backups.etcd.coreos.com.yaml", format!("{HEADER}{backups}")),
+    ])
 }
 
 fn write(file: &Path, text: &str) -> anyhow::Result<()> {

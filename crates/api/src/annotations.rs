@@ -1,6 +1,6 @@
-//! Annotations on member pods: what the operator and the guard tell each other.
+//! Annotations on pods.
 //!
-//! The guard reads them through a downward-API volume, so a change reaches a pod that already
+//! Those on member pods are what the operator and the guard tell each other. The guard reads them through a downward-API volume, so a change reaches a pod that already
 //! runs.
 
 /// `true` on a pod whose etcd has served. The guard refuses an empty data directory in such a
@@ -22,6 +22,12 @@ pub const INITIAL_CLUSTER: &str = "etcd.coreos.com/initial-cluster";
 
 /// The etcd version of the pod's image, without `v`. The name is the seed's.
 pub const ETCD_VERSION: &str = "etcd.version";
+
+/// On the sidecar's pod template: a hash of its configuration, so that a change restarts it.
+pub const CONFIG_HASH: &str = "etcd.coreos.com/config-hash";
+
+/// On the sidecar's pod template: which version of the credentials' Secret it started with.
+pub const CREDENTIALS_VERSION: &str = "etcd.coreos.com/credentials-version";
 
 /// Every annotation of ours but [`ETCD_VERSION`] begins with this.
 pub const PREFIX: &str = "etcd.coreos.com/";

@@ -1,6 +1,6 @@
 //! Condition types and reasons of `status.conditions`.
 //!
-//! Types are Kubernetes' customary ones plus two of ours. Reasons are CamelCase and stable: they
+//! Types are Kubernetes' customary ones plus three of ours. Reasons are CamelCase and stable: they
 //! are also event reasons and metric labels.
 
 /// True while a majority of the voters is healthy, so clients can read and write.
@@ -20,6 +20,9 @@ pub const UNSUPPORTED_VERSION: &str = "UnsupportedVersion";
 
 /// True when the spec asks for something that this release does not do yet; the message names it.
 pub const UNSUPPORTED_FIELD: &str = "UnsupportedField";
+
+/// True while the newest backup is young enough and backups succeed. Only with `spec.backup`.
+pub const BACKUP_HEALTHY: &str = "BackupHealthy";
 
 /// Values of a condition's `status`.
 pub mod status {
@@ -67,6 +70,18 @@ pub mod reason {
     pub const VERSION_CHANGE: &str = "VersionChange";
     /// The version can be run.
     pub const VERSION_SUPPORTED: &str = "VersionSupported";
+    /// The newest backup is young enough and nothing fails.
+    pub const BACKED_UP: &str = "BackedUp";
+    /// No backup has been stored yet.
+    pub const NO_BACKUP_YET: &str = "NoBackupYet";
+    /// The newest backup is older than the policy admits.
+    pub const BACKUP_TOO_OLD: &str = "BackupTooOld";
+    /// The backup sidecar does not answer.
+    pub const SIDECAR_UNREACHABLE: &str = "SidecarUnreachable";
+    /// The backup policy asks for something that cannot be done.
+    pub const INVALID_POLICY: &str = "InvalidPolicy";
+    /// The sidecar or something that it needs could not be brought about.
+    pub const SIDECAR_NOT_READY: &str = "SidecarNotReady";
     /// The spec asks for a field that this release does not do yet.
     pub const NOT_IMPLEMENTED: &str = "NotImplemented";
 }

@@ -12,11 +12,19 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 };
 use kube::CustomResourceExt;
 
-use crate::v1beta1::{Cluster, rules};
+use crate::v1beta1::{Backup, Cluster, rules};
 
 /// The definition of [`Cluster`].
 pub fn cluster() -> CustomResourceDefinition {
-    let mut crd = Cluster::crd();
+    corrected(Cluster::crd())
+}
+
+/// The definition of [`Backup`].
+pub fn backup() -> CustomResourceDefinition {
+    corrected(Backup::crd())
+}
+
+fn corrected(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
     let schemas = crd.spec.versions.iter_mut().filter_map(|version| version.schema.as_mut());
     for root in schemas.filter_map(|schema| schema.open_api_v3_schema.as_mut()) {
         refuse_null(root);

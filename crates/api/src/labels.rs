@@ -29,6 +29,12 @@ pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// Value of [`COMPONENT`] on etcd members.
 pub const COMPONENT_MEMBER: &str = "member";
 
+/// Value of [`APP`] on the backup sidecar's pod, which is the seed's: no selector of members hits it.
+pub const APP_BACKUP: &str = "etcd_backup_tool";
+
+/// Value of [`COMPONENT`] on the backup sidecar.
+pub const COMPONENT_BACKUP: &str = "backup-sidecar";
+
 /// Recommended label: what manages the object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -73,6 +79,31 @@ pub fn member_selector_text(cluster: &str, uid: &str) -> String {
         .join(",")
 }
 
+/// The labels of the backup sidecar's pod.
+pub fn of_sidecar(cluster: &str, uid: &str) -> BTreeMap<String, String> {
+    let mut labels = of_cluster(cluster, uid);
+    labels.extend(pairs([(APP, APP_BACKUP), (COMPONENT, COMPONENT_BACKUP)]));
+    labels
+}
+
+/// What the sidecar's Deployment and Service select.
+pub fn sidecar_selector(cluster: &str, uid: &str) -> BTreeMap<String, String> {
+    pairs([(APP, APP_BACKUP), (CLUSTER, cluster), (CLUSTER_UID, uid)])
+}
+
+/// The labels of what outlives the cluster and is adopted by the next one of its name: the claim of
+/// the backup volume. Those by which it is known again are the seed's.
+pub fn of_claim(cluster: &str) -> BTreeMap<String, String> {
+    pairs([
+        (APP, APP_ETCD),
+        (CLUSTER, cluster),
+        (NAME, APP_ETCD),
+        (INSTANCE, cluster),
+        (COMPONENT, COMPONENT_BACKUP),
+        (MANAGED_BY, MANAGED_BY_OPERATOR),
+    ])
+}
+
 fn pairs<const N: usize>(pairs: [(&str, &str); N]) -> BTreeMap<String, String> {
     pairs.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()
 }
@@ -86,6 +117,13 @@ mod tests {
         let member = of_member("kv", "u-7", "kv-0003");
         assert!(member_selector("kv", "u-7").iter().all(|(k, v)| member.get(k) == Some(v)));
         assert_eq!(member[NODE], "kv-0003");
+    }
+
+    #[test]
+    fn the_sidecar_is_no_member() {
+        let sidecar = of_sidecar("kv", "u-7");
+        assert!(member_selector("kv", "u-7").iter().any(|(k, v)| sidecar.get(k) != Some(v)));
+        assert!(sidecar_selector("kv", "u-7").iter().all(|(k, v)| sidecar.get(k) == Some(v)));
     }
 
     #[test]

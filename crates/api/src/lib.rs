@@ -10,6 +10,7 @@
 pub mod annotations;
 pub mod condition;
 pub mod duration;
+pub mod finalizers;
 pub mod image;
 pub mod labels;
 pub mod objects;

@@ -110,6 +110,9 @@ pub struct StoredBackup {
     pub cluster_uid: String,
     /// Why it was taken.
     pub reason: String,
+    /// ID of the order that asked for it, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// etcd version of the member that it was taken from.
     pub etcd_version: String,
     /// The last revision in it.

@@ -71,7 +71,7 @@ pub struct BackupSpec {
     /// The cluster, in the same namespace. It needs a backup policy, which says where to.
     #[cfg_attr(
         feature = "crd",
-        schemars(length(max = 48), extend("x-kubernetes-validations" = rules::BACKUP_CLUSTER_NAME))
+        schemars(length(max = 48), extend("x-kubernetes-validations" = rules::CLUSTER_NAME))
     )]
     pub cluster_name: String,
 

@@ -52,6 +52,12 @@ use super::{ClusterStatus, rules};
             description = "The etcd version that runs."
         ),
         printcolumn(
+            name = "Backup",
+            type_ = "date",
+            json_path = ".status.backupServiceStatus.lastSuccess",
+            description = "How long ago the cluster was last found backed up."
+        ),
+        printcolumn(
             name = "Message",
             type_ = "string",
             json_path = ".status.message",
@@ -96,8 +102,8 @@ pub struct ClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pod: Option<PodPolicy>,
 
-    /// Take backups, and where to. Absent: none are taken. This release does not take backups
-    /// yet, and the condition UnsupportedField says so.
+    /// Take backups, and where to. Absent: none are taken; backups that were taken before stay. The
+    /// condition BackupHealthy says how they fare.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupPolicy>,
 

@@ -8,6 +8,7 @@
 
 mod backup;
 mod backup_object;
+mod backup_service;
 mod cluster;
 mod pod;
 mod recovery;
@@ -23,6 +24,7 @@ mod tls;
 pub use {
     backup::{BackupPolicy, Retention},
     backup_object::{BackupPhase, BackupSpec, BackupStatus, DeletionPolicy},
+    backup_service::{BackupServiceStatus, FinalBackupStatus, RecentBackupStatus},
     cluster::ClusterSpec,
     pod::PodPolicy,
     recovery::{QuorumLossPolicy, RecoveryPolicy},

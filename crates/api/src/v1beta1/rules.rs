@@ -193,6 +193,11 @@ pub(crate) const BACKUP_SPEC: [Rule; 1] = [Rule {
     message: "the cluster of a Backup cannot be changed: create another Backup",
 }];
 
+pub(crate) const CLUSTER_NAME: [Rule; 1] = [Rule {
+    rule: "self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
+    message: "clusterName must be the name of the cluster that is backed up, such as kv-store",
+}];
+
 pub(crate) const VOLUME_SIZE: [Rule; 1] = [Rule {
     rule: "self > 0",
     message: "volumeSizeInMB must be more than 0, such as 512, and hold maxBackups snapshots",

@@ -6,6 +6,8 @@
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde::{Deserialize, Serialize};
 
+use super::BackupServiceStatus;
+
 /// What the cluster is, as the operator last saw it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -91,8 +93,13 @@ pub struct ClusterStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client_port: Option<i32>,
 
-    /// Available, Progressing, Degraded, Paused, UnsupportedVersion and UnsupportedField, in
-    /// Kubernetes' customary form.
+    /// The backups, while spec.backup is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(with = "BackupServiceStatus"))]
+    pub backup_service_status: Option<BackupServiceStatus>,
+
+    /// Available, Progressing, Degraded, Paused, BackupHealthy, UnsupportedVersion and
+    /// UnsupportedField, in Kubernetes' customary form.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(
         feature = "crd",
