@@ -14,20 +14,33 @@ use serde_json::{Value, json};
 
 use crate::cluster::{Namespace, at_once, is_ready, within};
 
-pub(super) const NAMESPACE: &str = "bench-baseline";
 const NAME: &str = "plain";
+const STATIC: &str = "static";
+const SET: &str = "set";
 const LIMIT: Duration = Duration::from_mins(5);
 const GLANCE: Duration = Duration::from_millis(50);
 
+/// A namespace of its own for each measurement, as for the operator's clusters.
+fn namespace(what: &str, run: u8) -> String {
+    format!("bench-{what}-{run}")
+}
+
+/// All namespaces that so many runs make.
+pub(super) fn namespaces(runs: u8) -> impl Iterator<Item = String> {
+    (1..=runs).flat_map(|run| [STATIC, SET].map(|what| namespace(what, run)))
+}
+
 /// Seconds from the creation of three pods until all are ready.
-pub(super) async fn static_pods(client: &Client) -> Result<f64> {
-    let namespace = Namespace::create(client, NAMESPACE).await?;
+pub(super) async fn static_pods(client: &Client, run: u8) -> Result<f64> {
+    let name = namespace(STATIC, run);
+    let namespace = Namespace::create(client, &name).await?;
     let measured = async {
         let start = Instant::now();
         make_service(&namespace).await?;
         let pods: Api<Pod> = namespace.all();
         for number in 0..3 {
-            within("creating a pod", pods.create(&PostParams::default(), &pod(number)?)).await?;
+            within("creating a pod", pods.create(&PostParams::default(), &pod(&name, number)?))
+                .await?;
         }
         until(&namespace, |pods| pods.len() == 3 && pods.iter().all(is_ready)).await?;
         Ok(start.elapsed().as_secs_f64())
@@ -38,12 +51,13 @@ pub(super) async fn static_pods(client: &Client) -> Result<f64> {
 }
 
 /// Seconds from the deletion of a `StatefulSet`'s pod until its successor is ready.
-pub(super) async fn stateful_set(client: &Client) -> Result<f64> {
-    let namespace = Namespace::create(client, NAMESPACE).await?;
+pub(super) async fn stateful_set(client: &Client, run: u8) -> Result<f64> {
+    let name = namespace(SET, run);
+    let namespace = Namespace::create(client, &name).await?;
     let measured = async {
         make_service(&namespace).await?;
         let sets: Api<StatefulSet> = namespace.all();
-        let set: StatefulSet = serde_json::from_value(set())?;
+        let set: StatefulSet = serde_json::from_value(set(&name))?;
         within("creating the StatefulSet", sets.create(&PostParams::default(), &set)).await?;
         until(&namespace, |pods| pods.len() == 3 && pods.iter().all(is_ready)).await?;
         let all: Api<Pod> = namespace.all();
@@ -91,9 +105,9 @@ async fn make_service(namespace: &Namespace) -> Result<()> {
 }
 
 /// A pod as the set would make it, on a volume that goes with it.
-fn pod(number: u8) -> Result<Pod> {
+fn pod(namespace: &str, number: u8) -> Result<Pod> {
     let name = format!("{NAME}-{number}");
-    let mut pod: Pod = serde_json::from_value(template())?;
+    let mut pod: Pod = serde_json::from_value(template(namespace))?;
     pod.metadata.name = Some(name.clone());
     let spec = pod.spec.get_or_insert_default();
     spec.hostname = Some(name);
@@ -103,7 +117,7 @@ fn pod(number: u8) -> Result<Pod> {
     Ok(pod)
 }
 
-fn set() -> Value {
+fn set(namespace: &str) -> Value {
     let claim = json!({
         "metadata": {"name": "data"},
         "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}},
@@ -115,15 +129,15 @@ fn set() -> Value {
             "serviceName": NAME,
             "podManagementPolicy": "Parallel",
             "selector": {"matchLabels": {"app": NAME}},
-            "template": template(),
+            "template": template(namespace),
             "volumeClaimTemplates": [claim],
         },
     })
 }
 
 /// etcd with the probes that the operator's pods have.
-fn template() -> Value {
-    let host = |name: &str| format!("{name}.{NAME}.{NAMESPACE}.svc");
+fn template(namespace: &str) -> Value {
+    let host = |name: &str| format!("{name}.{NAME}.{namespace}.svc");
     let peer = |number: u8| {
         let name = format!("{NAME}-{number}");
         format!("{name}=http://{}:2380", host(&name))

@@ -33,7 +33,7 @@ pub(super) async fn run(runs: u8, json: bool) -> Result<()> {
         measured = measure(&client, &operator, runs, &progress) => measured,
         signal = tokio::signal::ctrl_c() => signal.context("waiting for Ctrl-C").and_then(|()| bail!("ended by Ctrl-C")),
     };
-    let removed = remove(&client, (!was_there).then_some(&operator)).await;
+    let removed = remove(&client, runs, (!was_there).then_some(&operator)).await;
     let (figures, rest) = measured?;
     if json {
         println!("{}", serde_json::to_string_pretty(&figures)?);
@@ -44,9 +44,10 @@ pub(super) async fn run(runs: u8, json: bool) -> Result<()> {
 }
 
 /// What a measurement that failed may have left.
-async fn remove(client: &Client, operator: Option<&Operator>) -> Result<()> {
-    for namespace in [lifecycle::NAMESPACE, baseline::NAMESPACE, rest::NAMESPACE] {
-        Namespace::existing(client, namespace).delete().await?;
+async fn remove(client: &Client, runs: u8, operator: Option<&Operator>) -> Result<()> {
+    let of_runs = lifecycle::namespaces(runs).chain(baseline::namespaces(runs));
+    for namespace in of_runs.chain([rest::NAMESPACE.to_owned()]) {
+        Namespace::existing(client, &namespace).delete().await?;
     }
     match operator {
         Some(operator) => operator.delete(&manifests("operator")).await,
@@ -63,7 +64,7 @@ async fn measure(
     let mut timings = Timings::default();
     for run in 1..=runs {
         progress.say(&format!("        run {run} of {runs}"));
-        Box::pin(timed(client, &mut timings, progress)).await?;
+        Box::pin(timed(client, run, &mut timings, progress)).await?;
     }
     let mut figures = if runs == 0 { Vec::new() } else { of_timings(timings) };
     // What was timed is worth printing also when this fails.
@@ -72,19 +73,19 @@ async fn measure(
     Ok((Figures { runs, figures }, rest))
 }
 
-async fn timed(client: &Client, timings: &mut Timings, progress: &Progress) -> Result<()> {
+async fn timed(client: &Client, run: u8, timings: &mut Timings, progress: &Progress) -> Result<()> {
     let seconds = Duration::from_secs;
-    let three = Box::pin(lifecycle::create_and_heal(client));
+    let three = Box::pin(lifecycle::create_and_heal(client, run));
     let (created, healed) = progress.step("three members, kill one", seconds(35), three).await?;
     timings.three.push(created);
     timings.healed.push(healed);
-    let five = lifecycle::create(client, 5);
+    let five = lifecycle::create_five(client, run);
     timings.five.push(progress.step("five members", seconds(25), five).await?);
-    let by_hand = baseline::static_pods(client);
+    let by_hand = baseline::static_pods(client, run);
     let name = "baseline: three pods by hand";
     timings.by_hand.push(progress.step(name, seconds(20), by_hand).await?);
     let name = "baseline: a StatefulSet, kill one";
-    let stateful_set = baseline::stateful_set(client);
+    let stateful_set = baseline::stateful_set(client, run);
     timings.stateful_set.push(progress.step(name, seconds(30), stateful_set).await?);
     Ok(())
 }

@@ -12,8 +12,9 @@ use crate::cluster::{
     Namespace, Writer, at_once, connect, is_ready, is_whole, member_names, within,
 };
 
-pub(super) const NAMESPACE: &str = "bench-operator";
 const CLUSTER: &str = "bench";
+/// The sizes that are created.
+const SIZES: [i32; 2] = [3, 5];
 const LIMIT: Duration = Duration::from_mins(5);
 /// How exactly the moment is known at which the operator acts.
 const GLANCE: Duration = Duration::from_millis(10);
@@ -38,19 +39,32 @@ pub(super) struct Healed {
     pub(super) longest_gap: f64,
 }
 
-/// Creates a cluster of `size` in a namespace that goes afterwards.
-pub(super) async fn create(client: &Client, size: i32) -> Result<Created> {
-    let namespace = Namespace::create(client, NAMESPACE).await?;
+/// A namespace of its own for each measurement: members under names that were used before would be
+/// measured by how long DNS remembers the addresses of those.
+fn namespace(size: i32, run: u8) -> String {
+    format!("bench-operator-{size}-{run}")
+}
+
+/// All namespaces that so many runs make.
+pub(super) fn namespaces(runs: u8) -> impl Iterator<Item = String> {
+    (1..=runs).flat_map(|run| SIZES.map(|size| namespace(size, run)))
+}
+
+/// Creates a cluster of five in a namespace that goes afterwards.
+pub(super) async fn create_five(client: &Client, run: u8) -> Result<Created> {
+    let [_, size] = SIZES;
+    let namespace = Namespace::create(client, &namespace(size, run)).await?;
     let created = create_in(&namespace, size).await;
     namespace.delete().await?;
     created
 }
 
 /// Creates a cluster of three and kills its leader.
-pub(super) async fn create_and_heal(client: &Client) -> Result<(Created, Healed)> {
-    let namespace = Namespace::create(client, NAMESPACE).await?;
+pub(super) async fn create_and_heal(client: &Client, run: u8) -> Result<(Created, Healed)> {
+    let [size, _] = SIZES;
+    let namespace = Namespace::create(client, &namespace(size, run)).await?;
     let both = async {
-        let created = create_in(&namespace, 3).await?;
+        let created = create_in(&namespace, size).await?;
         Ok((created, Box::pin(heal_in(&namespace)).await?))
     };
     let both = Box::pin(both).await;
