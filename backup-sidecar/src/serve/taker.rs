@@ -1,0 +1,107 @@
+//! The seam to the part that takes a backup: what the engine asks for and what it gets.
+//!
+//! One call is one attempt. It ends with every byte stored and the manifest committed, or with nothing
+//! listed. Waiting, trying again and deciding when are the engine's.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use archive::{
+    digest::Digest,
+    manifest::{Manifest, Reason},
+    store::Store,
+};
+use async_trait::async_trait;
+
+/// Takes backups. Its one product implementation is `backup::take`; the engine's tests have another.
+#[async_trait]
+pub trait Taker: Send + Sync {
+    /// Takes one backup, or finds that there is nothing new. Each of its waits has a limit of its own;
+    /// being dropped it leaves nothing that is listed.
+    async fn take(
+        &self,
+        store: Arc<dyn Store>,
+        job: Job,
+        progress: Arc<Progress>,
+    ) -> Result<Taken, Problem>;
+}
+
+/// The backup that is wanted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Job {
+    /// Why. Only [`Reason::Scheduled`] may end in [`Taken::Unchanged`].
+    pub reason: Reason,
+    /// ID of the order, which the manifest records.
+    pub request: Option<String>,
+    /// Client URL of the member to take it from, without quorum too. Absent: chosen.
+    pub member: Option<String>,
+}
+
+/// What became of it.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Taken {
+    /// It is stored, and this is its manifest with the SHA-256 of its bytes.
+    Stored(Box<Manifest>, Digest),
+    /// Nothing has changed since the last backup, so nothing was written.
+    Unchanged,
+}
+
+/// How far an attempt is: counts that only grow.
+#[derive(Debug, Default)]
+pub struct Progress {
+    received: AtomicU64,
+    stored: AtomicU64,
+}
+
+impl Progress {
+    /// So many more bytes of the database came from etcd.
+    pub fn receive(&self, bytes: u64) {
+        self.received.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many more bytes went to the store.
+    pub fn store(&self, bytes: u64) {
+        self.stored.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that came from etcd so far.
+    pub fn received(&self) -> u64 {
+        self.received.load(Ordering::Relaxed)
+    }
+
+    /// A number that stands still only while nothing moves.
+    pub fn moved(&self) -> u64 {
+        self.received().wrapping_add(self.stored.load(Ordering::Relaxed))
+    }
+}
+
+/// Why an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Problem {
+    /// A fixed word for conditions and metrics.
+    pub reason: &'static str,
+    /// What failed and what to do, in one sentence.
+    pub message: String,
+    /// Whether the same attempt can never succeed, such as one from a member that is not there by
+    /// name. An order with such a problem is given up at once.
+    pub is_final: bool,
+}
+
+impl Problem {
+    /// A problem that may pass.
+    pub fn new(reason: &'static str, message: impl ToString) -> Self {
+        Self { reason, message: message.to_string(), is_final: false }
+    }
+
+    /// One that stays as long as the same is asked.
+    pub fn for_good(reason: &'static str, message: impl ToString) -> Self {
+        Self { is_final: true, ..Self::new(reason, message) }
+    }
+}
+
+impl From<archive::Error> for Problem {
+    fn from(error: archive::Error) -> Self {
+        Self::new(error.reason(), error)
+    }
+}
