@@ -1,8 +1,12 @@
 //! Where the objects of a backup lie, and what a key says without being read.
 //!
-//! `v1/<namespace>/<cluster>/<uid>/snapshots/<revision, 16 hex>-<UTC start>/<object>`. The version, the
-//! namespace and the UID are in the path: clusters never share a folder, and a cluster created again
-//! under its old name does not take over its ancestor's backups.
+//! `v1/<namespace>/<cluster>/<uid>/snapshots/<UTC start>/<object>`. The version, the namespace and the UID
+//! are in the path: clusters never share a folder, and a cluster created again under its old name does
+//! not take over its ancestor's backups.
+//!
+//! The last revision of a snapshot is known only when its last byte has come, and no store but a file
+//! system can rename what lies there by then. So the folder is named by the start alone, and the
+//! manifest, which is written after the data, carries the revision in its name: a list tells both.
 //!
 //! Outside Kubernetes there is no namespace and no UID. The namespace is `_` then, which no namespace of
 //! Kubernetes can be called, and the UID is `etcd-` with the etcd cluster's own ID: it stays as long
@@ -28,8 +32,8 @@ pub const OUTSIDE_KUBERNETES: &str = "_";
 const SNAPSHOTS: &str = "snapshots";
 /// The object with the snapshot's bytes in gzip.
 pub const DATA: &str = "data.db.gz";
-/// The object that makes a backup one.
-pub const MANIFEST: &str = "manifest.json";
+/// The object that reserves a folder for one writer.
+pub const ATTEMPT: &str = "attempt.json";
 
 /// A backup's name within its archive: `000000000001e240-20261122T164906Z`. Orders by revision, then
 /// by start.
@@ -144,9 +148,14 @@ impl ArchivePath {
         format!("{VERSION}/{}/{}", namespace?, cluster?).parse()
     }
 
+    /// The folder of the backup that was begun in this second.
+    pub fn backup(&self, start: Timestamp) -> Result<Key> {
+        self.folder()?.join(SNAPSHOTS)?.join(&time::print(start))
+    }
+
     /// The key of an object of a backup.
     pub fn object(&self, id: BackupId, name: &str) -> Result<Key> {
-        self.folder()?.join(SNAPSHOTS)?.join(&id.to_string())?.join(name)
+        self.backup(id.start)?.join(name)
     }
 
     /// The key of a backup's data.
@@ -156,12 +165,13 @@ impl ArchivePath {
 
     /// The key of a backup's manifest.
     pub fn manifest(&self, id: BackupId) -> Result<Key> {
-        self.object(id, MANIFEST)
+        self.object(id, &format!("manifest-{:016x}.json", id.revision))
     }
 
-    /// The key of a verification that was finished at `time`.
-    pub fn verification(&self, id: BackupId, time: Timestamp) -> Result<Key> {
-        self.object(id, &format!("verified-{}.json", time::print(time)))
+    /// The key of a verification that was finished at `time`, and found the backup good or not.
+    pub fn verification(&self, id: BackupId, time: Timestamp, is_good: bool) -> Result<Key> {
+        let word = if is_good { "verified" } else { "damaged" };
+        self.object(id, &format!("{word}-{}.json", time::print(time)))
     }
 }
 
@@ -180,16 +190,19 @@ fn checked(what: &str, name: &str) -> Result<String> {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Place {
     pub(crate) archive: ArchivePath,
-    pub(crate) id: BackupId,
+    pub(crate) start: Timestamp,
     pub(crate) kind: Kind,
 }
 
 /// The kinds of objects in a backup's folder.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
+    Attempt,
     Data,
-    Manifest,
-    Verification(Timestamp),
+    /// With the backup's last revision.
+    Manifest(u64),
+    Verified(Timestamp),
+    Damaged(Timestamp),
     /// Left by a later version, or by hand.
     Unknown,
 }
@@ -202,22 +215,31 @@ impl Place {
         (next()? == VERSION).then_some(())?;
         let archive = ArchivePath::new(next()?, next()?, next()?).ok()?;
         (next()? == SNAPSHOTS).then_some(())?;
-        let id = next()?.parse().ok()?;
+        let start = time::parse(next()?)?;
         let kind = Kind::of(next()?);
-        segments.next().is_none().then_some(Self { archive, id, kind })
+        segments.next().is_none().then_some(Self { archive, start, kind })
     }
 }
 
 impl Kind {
     fn of(name: &str) -> Self {
-        let verified = || {
-            let time = name.strip_prefix("verified-")?.strip_suffix(".json")?;
-            time::parse(time).map(Self::Verification)
-        };
         match name {
             DATA => Self::Data,
-            MANIFEST => Self::Manifest,
-            _ => verified().unwrap_or(Self::Unknown),
+            ATTEMPT => Self::Attempt,
+            _ => Self::with_a_number(name).unwrap_or(Self::Unknown),
+        }
+    }
+
+    fn with_a_number(name: &str) -> Option<Self> {
+        let (word, number) = name.strip_suffix(".json")?.split_once('-')?;
+        match word {
+            "manifest" => {
+                let revision = u64::from_str_radix(number, 16).ok()?;
+                (format!("{revision:016x}") == number).then_some(Self::Manifest(revision))
+            }
+            "verified" => time::parse(number).map(Self::Verified),
+            "damaged" => time::parse(number).map(Self::Damaged),
+            _ => None,
         }
     }
 }

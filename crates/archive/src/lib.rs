@@ -1,16 +1,19 @@
 //! Backups at rest: layout, manifest, catalogue, retention, and the stores that hold them.
 //!
 //! ```text
-//! <prefix>/v1/<namespace>/<cluster>/<uid>/snapshots/<revision>-<UTC start>/
-//!     data.db.gz           written once
-//!     manifest.json        written last, only if absent: its presence is the commit
-//!     verified-<UTC>.json  later findings are new objects, never rewrites
+//! <prefix>/v1/<namespace>/<cluster>/<uid>/snapshots/<UTC start>/
+//!     attempt.json              written first, only if absent: one writer for each folder
+//!     data.db.gz                written once
+//!     manifest-<revision>.json  written last, only if absent: its presence is the commit
+//!     verified-<UTC>.json       later findings are new objects, never rewrites;
+//!     damaged-<UTC>.json        the name says what was found
 //! ```
 //!
 //! Everything above the [`store::Store`] trait is the same for all stores and takes the time as an
 //! argument. Nothing here reads etcd, looks into a snapshot or talks to Kubernetes.
 
 pub mod abandoned;
+pub mod attempt;
 pub mod catalogue;
 pub mod digest;
 pub mod download;

@@ -54,6 +54,9 @@ pub struct Manifest {
     pub members: Vec<Member>,
     /// Why the backup was made.
     pub reason: Reason,
+    /// The ID of the order that asked for it: the same order again finds its backup by it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub request: Option<String>,
     /// Whether etcd's authentication is on, so that a restored cluster asks for passwords.
     pub auth_enabled: bool,
     /// Until when the store lets nobody delete the backup, where it was asked to lock it.

@@ -1,1 +1,219 @@
-//! To be written.
+//! Which backups stay, and why.
+//!
+//! A pure function of the backups, the policy and the time. A backup stays while any rule wants it:
+//! the rules add up and never work against each other. Whatever the policy says, these stay: the
+//! newest, the newest that was not found damaged, one that a restore names, one that the store locks.
+//! Applied a second time it deletes nothing more.
+//!
+//! Time here is the start in the backup's name, which no copying of an archive changes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{Timestamp, civil::Date, tz::TimeZone};
+
+use crate::{catalogue::Listed, layout::BackupId};
+
+/// What is kept when the policy says nothing.
+pub const DEFAULT_MAX_BACKUPS: u32 = 5;
+
+/// How many backups are kept of which age. Absent rules want nothing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// The newest this many; 0 means all. Absent: [`DEFAULT_MAX_BACKUPS`] if all others are absent too.
+    pub max_backups: Option<u32>,
+    /// The newest this many.
+    pub keep_last: Option<u32>,
+    /// The newest of each hour, for the last this many hours that have one.
+    pub keep_hourly: Option<u32>,
+    /// The newest of each day (UTC), for the last this many days that have one.
+    pub keep_daily: Option<u32>,
+    /// The newest of each week (from Monday, UTC), for the last this many weeks that have one.
+    pub keep_weekly: Option<u32>,
+    /// The newest of each month (UTC), for the last this many months that have one.
+    pub keep_monthly: Option<u32>,
+}
+
+/// What has to be known of a backup of one archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// Its name.
+    pub id: BackupId,
+    /// Whether it was found damaged. It takes nobody's place then.
+    pub is_damaged: bool,
+    /// Until when the store is known to lock it. (A lock that is not known is found by trying.)
+    pub locked_until: Option<Timestamp>,
+}
+
+impl From<&Listed> for Candidate {
+    fn from(listed: &Listed) -> Self {
+        Self { id: listed.id, is_damaged: listed.damaged.is_some(), locked_until: None }
+    }
+}
+
+/// What becomes of a backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verdict {
+    /// The backup.
+    pub id: BackupId,
+    /// Whether it stays or goes.
+    pub fate: Fate,
+    /// Why, in words.
+    pub why: String,
+}
+
+/// Whether a backup stays.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fate {
+    /// A rule wants it.
+    Keep,
+    /// No rule wants it.
+    Delete,
+    /// No rule wants it, and the store does not let it go yet.
+    Later,
+}
+
+/// Judges all backups of one archive; the verdicts come newest first.
+pub fn judge(
+    backups: &[Candidate],
+    policy: &Policy,
+    pinned: &BTreeSet<BackupId>,
+    now: Timestamp,
+) -> Vec<Verdict> {
+    let mut backups = backups.to_vec();
+    backups.sort_by_key(|one| std::cmp::Reverse(age(one.id)));
+    let wanted = wanted(&backups, policy, pinned);
+    let verdict = |one: &Candidate| {
+        let (fate, why) = match wanted.get(&one.id) {
+            Some(reasons) => (Fate::Keep, reasons.join(", ")),
+            None => unwanted(one, now),
+        };
+        Verdict { id: one.id, fate, why }
+    };
+    backups.iter().map(verdict).collect()
+}
+
+fn unwanted(one: &Candidate, now: Timestamp) -> (Fate, String) {
+    match one.locked_until.filter(|until| *until > now) {
+        Some(until) => (Fate::Later, format!("locked by the store until {until}")),
+        None => (Fate::Delete, "no rule keeps it".to_owned()),
+    }
+}
+
+/// Why each of the backups that stay does so. `backups` are newest first.
+fn wanted(
+    backups: &[Candidate],
+    policy: &Policy,
+    pinned: &BTreeSet<BackupId>,
+) -> BTreeMap<BackupId, Vec<String>> {
+    let mut wanted: BTreeMap<BackupId, Vec<String>> = BTreeMap::new();
+    let mut want = |id: BackupId, why: String| {
+        let reasons = wanted.entry(id).or_default();
+        if !reasons.contains(&why) {
+            reasons.push(why);
+        }
+    };
+    let good: Vec<_> = backups.iter().filter(|one| !one.is_damaged).copied().collect();
+    for newest in [backups, &good] {
+        // The clock may have gone back, or revisions may have begun again after a restore: the
+        // newest by either is the newest.
+        let ends = [newest.first(), newest.iter().max_by_key(|one| one.id)];
+        ends.into_iter().flatten().for_each(|one| want(one.id, "the newest".to_owned()));
+        for rule in policy.rules() {
+            rule.choose(newest).for_each(|(id, why)| want(id, why));
+        }
+    }
+    let named = backups.iter().filter(|one| pinned.contains(&one.id));
+    named.for_each(|one| want(one.id, "named by a restore".to_owned()));
+    wanted
+}
+
+/// Orders by time, then by revision.
+fn age(id: BackupId) -> (Timestamp, u64) {
+    (id.start(), id.revision())
+}
+
+impl Policy {
+    fn rules(&self) -> Vec<Rule> {
+        let spans = [
+            ("hour", self.keep_hourly, hour as fn(Timestamp) -> Period),
+            ("day", self.keep_daily, day),
+            ("week", self.keep_weekly, week),
+            ("month", self.keep_monthly, month),
+        ];
+        let is_silent = self.keep_last.is_none() && spans.iter().all(|(_, number, _)| number.is_none());
+        let default = is_silent.then_some(DEFAULT_MAX_BACKUPS);
+        let most = match self.max_backups.or(default) {
+            Some(0) => Some(Rule { span: "backup", number: usize::MAX, period: None }),
+            Some(number) => Some(Rule::new("backup", number, None)),
+            None => None,
+        };
+        let last = self.keep_last.map(|number| Rule::new("backup", number, None));
+        let periods =
+            spans.into_iter().filter_map(|(span, number, of)| Some(Rule::new(span, number?, Some(of))));
+        most.into_iter().chain(last).chain(periods).collect()
+    }
+}
+
+/// Year, and the number of the hour, day, week or month in it.
+type Period = (i16, i32);
+
+/// Keeps the newest backup of each of the last `number` periods that have one.
+struct Rule {
+    span: &'static str,
+    number: usize,
+    /// Without one each backup is a period of its own.
+    period: Option<fn(Timestamp) -> Period>,
+}
+
+impl Rule {
+    fn new(span: &'static str, number: u32, period: Option<fn(Timestamp) -> Period>) -> Self {
+        Self { span, number: usize::try_from(number).unwrap_or(usize::MAX), period }
+    }
+
+    fn choose<'a>(&'a self, newest_first: &'a [Candidate]) -> impl Iterator<Item = (BackupId, String)> + 'a {
+        let mut last = None;
+        let begins_a_period = move |one: &&Candidate| {
+            let Some(period) = self.period else { return true };
+            let this = Some(period(one.id.start()));
+            std::mem::replace(&mut last, this) != this
+        };
+        newest_first.iter().filter(begins_a_period).take(self.number).map(|one| (one.id, self.why()))
+    }
+
+    fn why(&self) -> String {
+        let Self { span, number, .. } = self;
+        match (self.period, *number) {
+            (None, usize::MAX) => "all are kept".to_owned(),
+            (None, number) => format!("one of the last {number}"),
+            (Some(_), number) => format!("the newest of its {span}, of {number} {span}s"),
+        }
+    }
+}
+
+fn date(time: Timestamp) -> Date {
+    time.to_zoned(TimeZone::UTC).date()
+}
+
+fn hour(time: Timestamp) -> Period {
+    let zoned = time.to_zoned(TimeZone::UTC);
+    let (year, day) = day(time);
+    (year, day * 24 + i32::from(zoned.hour()))
+}
+
+fn day(time: Timestamp) -> Period {
+    let date = date(time);
+    (date.year(), i32::from(date.day_of_year()))
+}
+
+fn week(time: Timestamp) -> Period {
+    let week = date(time).iso_week_date();
+    (week.year(), i32::from(week.week()))
+}
+
+fn month(time: Timestamp) -> Period {
+    let date = date(time);
+    (date.year(), i32::from(date.month()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -14,11 +14,14 @@ fn archive() -> ArchivePath {
 
 #[test]
 fn keys_are_as_the_format_says() {
-    let folder = "v1/prod/orders/0e1f-77/snapshots/000000000001e240-20261122T164906Z";
-    let verified = archive().verification(id(), "2026-11-23T00:00:01Z".parse().unwrap()).unwrap();
+    let folder = "v1/prod/orders/0e1f-77/snapshots/20261122T164906Z";
+    let time = "2026-11-23T00:00:01Z".parse().unwrap();
+    let [good, bad] = [true, false].map(|is| archive().verification(id(), time, is).unwrap());
     assert_eq!(archive().data(id()).unwrap().as_str(), format!("{folder}/data.db.gz"));
-    assert_eq!(archive().manifest(id()).unwrap().as_str(), format!("{folder}/manifest.json"));
-    assert_eq!(verified.as_str(), format!("{folder}/verified-20261123T000001Z.json"));
+    let manifest = archive().manifest(id()).unwrap();
+    assert_eq!(manifest.as_str(), format!("{folder}/manifest-000000000001e240.json"));
+    assert_eq!(good.as_str(), format!("{folder}/verified-20261123T000001Z.json"));
+    assert_eq!(bad.as_str(), format!("{folder}/damaged-20261123T000001Z.json"));
 }
 
 #[test]
@@ -46,22 +49,31 @@ fn a_name_that_is_no_plain_segment_is_refused_and_named() {
 #[test]
 fn a_key_tells_what_it_is() {
     let kind = |name: &str| Place::of(&archive().object(id(), name).unwrap()).unwrap().kind;
-    assert_eq!(kind("data.db.gz"), Kind::Data);
-    assert_eq!(kind("manifest.json"), Kind::Manifest);
-    assert_eq!(kind("verified-20261122T164906Z.json"), Kind::Verification(id().start()));
-    assert_eq!(kind("verified-yesterday.json"), Kind::Unknown);
+    for (name, expected) in [
+        ("attempt.json", Kind::Attempt),
+        ("data.db.gz", Kind::Data),
+        ("manifest-000000000001e240.json", Kind::Manifest(0x1e240)),
+        ("verified-20261122T164906Z.json", Kind::Verified(id().start())),
+        ("damaged-20261122T164906Z.json", Kind::Damaged(id().start())),
+        ("verified-yesterday.json", Kind::Unknown),
+        ("manifest-1e240.json", Kind::Unknown),
+        ("manifest-000000000001E240.json", Kind::Unknown),
+        ("manifest.json", Kind::Unknown),
+    ] {
+        assert_eq!(kind(name), expected, "{name}");
+    }
     let place = Place::of(&archive().data(id()).unwrap()).unwrap();
-    assert_eq!((place.archive, place.id), (archive(), id()));
+    assert_eq!((place.archive, place.start), (archive(), id().start()));
 }
 
 #[test]
 fn foreign_keys_are_no_part_of_a_backup() {
     for key in [
-        "v2/prod/orders/u/snapshots/000000000001e240-20261122T164906Z/manifest.json",
-        "v1/prod/orders/u/log/000000000001e240-20261122T164906Z/manifest.json",
-        "v1/prod/orders/u/snapshots/1e240-20261122T164906Z/manifest.json",
-        "v1/prod/orders/u/snapshots/000000000001e240-20261122T164906Z/sub/manifest.json",
-        "v1/prod/orders/u/snapshots/000000000001e240-20261122T164906Z",
+        "v2/prod/orders/u/snapshots/20261122T164906Z/manifest-000000000001e240.json",
+        "v1/prod/orders/u/log/20261122T164906Z/manifest-000000000001e240.json",
+        "v1/prod/orders/u/snapshots/20261122/manifest-000000000001e240.json",
+        "v1/prod/orders/u/snapshots/20261122T164906Z/sub/manifest-000000000001e240.json",
+        "v1/prod/orders/u/snapshots/20261122T164906Z",
     ] {
         assert_eq!(Place::of(&key.parse().unwrap()), None, "{key}");
     }

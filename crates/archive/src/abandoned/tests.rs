@@ -1,0 +1,97 @@
+//! What is old by both clocks and has no manifest goes; all else stays.
+
+use bytes::Bytes;
+
+use super::*;
+use crate::{
+    catalogue::fixture::{self, at, put},
+    layout::{ATTEMPT, BackupId},
+    store::objects::Objects,
+};
+
+/// The memory's clock is the real one, so what is put now is a day old at this time.
+fn tomorrow() -> Timestamp {
+    "2099-01-01T00:00:00Z".parse().unwrap()
+}
+
+async fn half_a_backup(store: &Objects, start: Timestamp) -> BackupId {
+    let id = BackupId::new(7, start);
+    put(store, fixture::archive().object(id, ATTEMPT).unwrap(), "{}").await;
+    put(store, fixture::archive().data(id).unwrap(), "plums").await;
+    id
+}
+
+async fn found(store: &Objects, now: Timestamp) -> Abandoned {
+    find(store, &fixture::archive(), now).await.unwrap()
+}
+
+#[tokio::test]
+async fn a_folder_without_a_manifest_goes_after_a_day_and_others_stay() {
+    let store = Objects::memory();
+    half_a_backup(&store, at("10:00:00")).await;
+    fixture::store(&store, 9, "11:00:00").await;
+
+    let left = found(&store, tomorrow()).await;
+
+    assert_eq!(left.len(), 2);
+    assert!(left.objects().all(|key| key.as_str().contains("/20261122T100000Z/")), "{left:?}");
+    assert_eq!(remove(&store, &left).await.unwrap(), 2);
+    assert!(found(&store, tomorrow()).await.is_empty());
+    assert_eq!(crate::catalogue::list(&store, &fixture::archive()).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn what_is_young_by_either_clock_stays() {
+    let store = Objects::memory();
+    let id = half_a_backup(&store, "2098-12-31T12:00:00Z".parse().unwrap()).await;
+    assert!(found(&store, tomorrow()).await.is_empty(), "by the writer's clock");
+
+    let store = Objects::memory();
+    half_a_backup(&store, "2020-01-01T00:00:00Z".parse().unwrap()).await;
+    let data = fixture::archive().data(BackupId::new(7, "2020-01-01T00:00:00Z".parse().unwrap()));
+    let written = crate::store::Store::head(&store, &data.unwrap()).await.unwrap().modified;
+    let just_short = written + AGE;
+    assert!(found(&store, just_short).await.is_empty(), "by the store's clock");
+    assert_eq!(found(&store, tomorrow()).await.len(), 2);
+    assert_eq!(id.revision(), 7);
+}
+
+#[tokio::test]
+async fn a_manifest_that_came_after_the_look_saves_its_folder() {
+    let store = Objects::memory();
+    let id = half_a_backup(&store, at("10:00:00")).await;
+    let left = found(&store, tomorrow()).await;
+    put(&store, fixture::archive().manifest(id).unwrap(), "{}").await;
+
+    assert_eq!(remove(&store, &left).await.unwrap(), 0);
+    assert!(store.head(&fixture::archive().data(id).unwrap()).await.is_ok());
+}
+
+#[tokio::test]
+async fn what_a_person_put_there_stays() {
+    let store = Objects::memory();
+    let id = half_a_backup(&store, at("10:00:00")).await;
+    put(&store, fixture::archive().object(id, "notes.txt").unwrap(), "mine").await;
+    remove(&store, &found(&store, tomorrow()).await).await.unwrap();
+    assert!(store.head(&fixture::archive().object(id, "notes.txt").unwrap()).await.is_ok());
+    assert!(found(&store, tomorrow()).await.is_empty());
+}
+
+#[tokio::test]
+async fn an_unfinished_upload_goes_after_a_day() {
+    let folder = tempfile::tempdir().unwrap();
+    let store = crate::store::files::Files::open(folder.path(), crate::store::Patience::default()).unwrap();
+    let id = BackupId::new(7, at("10:00:00"));
+    let key = fixture::archive().data(id).unwrap();
+    let mut upload = store.begin_upload(&key, None).await.unwrap();
+    upload.write(Bytes::from_static(b"plums")).await.unwrap();
+    // As a killed process leaves it.
+    std::mem::forget(upload);
+    let archive = fixture::archive();
+
+    assert!(find(&store, &archive, at("20:00:00")).await.unwrap().is_empty());
+    let left = find(&store, &archive, tomorrow()).await.unwrap();
+    assert_eq!(left.uploads.iter().map(|upload| &upload.key).collect::<Vec<_>>(), [&key]);
+    assert_eq!(remove(&store, &left).await.unwrap(), 1);
+    assert!(find(&store, &archive, tomorrow()).await.unwrap().is_empty());
+}
