@@ -163,6 +163,9 @@ pub enum Flaw {
     /// Keys are not ascending, or one is empty.
     #[error("the key of element {0} is out of order")]
     Order(u16),
+    /// A branch's element that points nowhere.
+    #[error("element {0} refers to a page outside the database")]
+    Child(u16),
     /// Flags that no element has.
     #[error("the flags of element {0} are of no known kind")]
     Flags(u16),
