@@ -101,10 +101,9 @@ impl Attempt {
 
     /// Removes what was stored so far, as well as that is possible; the rest is removed after a day.
     pub async fn give_up(self) {
-        for key in [self.archive.data(self.id(0)), self.archive.object(self.id(0), ATTEMPT)] {
-            if let Ok(key) = key {
-                let _left_for_later = self.store.delete(&key).await;
-            }
+        let keys = [self.archive.data(self.id(0)), self.archive.object(self.id(0), ATTEMPT)];
+        for key in keys.into_iter().flatten() {
+            let _left_for_later = self.store.delete(&key).await;
         }
     }
 }

@@ -14,7 +14,7 @@ use crate::{
     digest::Digest,
     error::{Error, Result},
     key::Key,
-    layout::{ArchivePath, BackupId, Kind, Place},
+    layout::{ArchivePath, BackupId, Kind, Place, VERSION},
     manifest::Manifest,
     store::{Entry, Span, Store},
 };
@@ -66,6 +66,11 @@ pub async fn list(store: &dyn Store, archive: &ArchivePath) -> Result<Vec<Listed
 /// The backups of all clusters that bear or bore this name, newest first.
 pub async fn list_of_name(store: &dyn Store, namespace: &str, cluster: &str) -> Result<Vec<Listed>> {
     list_below(store, &ArchivePath::folder_of_name(namespace, cluster)?).await
+}
+
+/// The backups of all clusters in the store, newest first within each archive.
+pub async fn list_of_all(store: &dyn Store) -> Result<Vec<Listed>> {
+    list_below(store, &VERSION.parse()?).await
 }
 
 /// The backups that were begun in this second; there is one at most unless somebody copied another.

@@ -100,7 +100,7 @@ impl Compressor {
     /// Waits for the oldest block in work.
     async fn receive(&mut self, ready: &mut Vec<Bytes>) -> Result<()> {
         let Some(oldest) = self.in_flight.pop_front() else { return Ok(()) };
-        let (block, member) = oldest.await.map_err(failed)??;
+        let (block, member) = oldest.await.map_err(|error| failed(&error))??;
         self.spare.push(block);
         ready.push(member);
         Ok(())
@@ -130,7 +130,7 @@ impl Block {
             let done = usize::try_from(self.deflate.total_in()).unwrap_or(usize::MAX);
             let rest = self.raw.get(done..).unwrap_or_default();
             let status = self.deflate.compress_vec(rest, member, FlushCompress::Finish);
-            match status.map_err(failed)? {
+            match status.map_err(|error| failed(&error))? {
                 Status::StreamEnd => return Ok(()),
                 Status::Ok | Status::BufError => member.reserve(BLOCK / 4),
             }
@@ -144,6 +144,6 @@ impl std::fmt::Debug for Block {
     }
 }
 
-fn failed(error: impl ToString) -> Error {
+fn failed(error: &dyn ToString) -> Error {
     Error::Other { what: "compressing".to_owned(), detail: error.to_string() }
 }

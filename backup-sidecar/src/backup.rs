@@ -1,0 +1,181 @@
+//! Taking one backup: the product's [`Taker`].
+//!
+//! look at the members ─> choose one ─> anything new? ─> reserve a folder ─> stream ─> commit
+//!
+//! One call is one attempt. It ends with every byte stored and the manifest committed, or with nothing
+//! that is listed; what a crash leaves is removed after a day.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use archive::{
+    attempt::Attempt,
+    catalogue,
+    digest::Digest,
+    layout::ArchivePath,
+    manifest::{Manifest, Reason},
+    store::Store,
+};
+use async_trait::async_trait;
+use etcd::Tls;
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    config::{Members, Owner},
+    fault::Fault,
+    pipeline::{self, StreamError, Streamed},
+    serve::{Job, Problem, Progress, Taken, Taker},
+    source::{self, Seen, SourceError, Wish},
+};
+
+mod record;
+
+/// The longest that etcd may send nothing while its bytes are wanted.
+const IDLE: Duration = Duration::from_secs(30);
+
+/// Takes backups of one cluster.
+#[derive(Clone, Debug)]
+pub(crate) struct Backup {
+    /// How etcd is reached.
+    pub members: Members,
+    /// Whose archive the backups go to.
+    pub owner: Owner,
+    /// The Cluster's spec, for the manifest.
+    pub spec: Option<serde_json::Value>,
+    /// For how long the store is to lock each backup.
+    pub lock: Option<SignedDuration>,
+}
+
+#[async_trait]
+impl Taker for Backup {
+    async fn take(
+        &self,
+        store: Arc<dyn Store>,
+        job: Job,
+        progress: Arc<Progress>,
+    ) -> Result<Taken, Problem> {
+        let (all, chosen) = self.choose(&job).await?;
+        let archive = self.owner.archive(chosen.status.cluster_id)?;
+        if job.reason == Reason::Scheduled && is_unchanged(&*store, &archive, &all).await? {
+            return Ok(Taken::Unchanged);
+        }
+        let (manifest, digest) = self.write(store, &archive, &chosen, &job, &progress).await?;
+        Ok(Taken::Stored(Box::new(manifest), digest))
+    }
+}
+
+impl Backup {
+    /// All members that answer, and the one to take the snapshot from.
+    async fn choose(&self, job: &Job) -> Result<(Vec<Seen>, Seen), Problem> {
+        let tls = self.tls()?;
+        let endpoints = match &job.member {
+            Some(url) => std::slice::from_ref(url),
+            None => &self.members.endpoints,
+        };
+        let all = source::look(endpoints, tls.as_ref()).await?;
+        let named = |url: &String| all.iter().filter(|one| one.url == *url).cloned().collect();
+        let eligible: Vec<Seen> = job.member.as_ref().map_or_else(|| all.clone(), named);
+        let needs_no_quorum = matches!(job.reason, Reason::BeforeRecovery | Reason::Final);
+        let needs_no_quorum = needs_no_quorum || job.member.is_some();
+        let wish = if needs_no_quorum { Wish::Survivor } else { Wish::Working };
+        let chosen = source::choose(&eligible, wish)?.clone();
+        tracing::info!(member = chosen.name(), url = chosen.url, reason = ?job.reason, "taking a backup");
+        Ok((all, chosen))
+    }
+
+    fn tls(&self) -> Result<Option<Tls>, Problem> {
+        let read = self.members.tls.as_ref().map(crate::config::TlsFiles::read).transpose();
+        read.map_err(|error| Problem::new(error.reason(), error))
+    }
+
+    async fn write(
+        &self,
+        store: Arc<dyn Store>,
+        archive: &ArchivePath,
+        source: &Seen,
+        job: &Job,
+        progress: &Progress,
+    ) -> Result<(Manifest, Digest), Problem> {
+        let attempt = Attempt::begin(store, archive.clone(), now()).await?;
+        Fault::AfterAttempt.point();
+        let lock_until = self.lock.and_then(|lock| attempt.start().checked_add(lock).ok());
+        let streamed = match upload(&attempt, lock_until, source, progress).await {
+            Ok(streamed) => streamed,
+            Err(problem) => {
+                attempt.give_up().await;
+                return Err(problem);
+            }
+        };
+        Fault::AfterData.point();
+        let manifest = record::manifest(record::Facts {
+            attempt: &attempt,
+            archive,
+            source,
+            streamed,
+            job,
+            finished: now(),
+            lock_until,
+            spec: self.spec.clone(),
+        });
+        let digest = attempt.commit(&manifest).await?;
+        Fault::AfterManifest.point();
+        Ok((manifest, digest))
+    }
+}
+
+/// Everything up to the data's being there as a whole.
+async fn upload(
+    attempt: &Attempt,
+    lock_until: Option<Timestamp>,
+    source: &Seen,
+    progress: &Progress,
+) -> Result<Streamed, Problem> {
+    let snapshot = source.client.snapshot(IDLE).await.map_err(StreamError::from)?;
+    progress.expect(snapshot.total_bytes());
+    let mut upload = attempt.upload(lock_until).await?;
+    match pipeline::stream(snapshot, &mut upload, progress).await {
+        Ok(streamed) => {
+            Fault::BeforeData.point();
+            upload.finish().await?;
+            Ok(streamed)
+        }
+        Err(error) => {
+            if let Err(left) = upload.abort().await {
+                tracing::warn!(%left, "a failed upload is left to be removed after a day");
+            }
+            Err(error.into())
+        }
+    }
+}
+
+/// Whether the newest backup holds all that any member has applied. When it cannot be read a new one
+/// is the answer.
+async fn is_unchanged(store: &dyn Store, archive: &ArchivePath, all: &[Seen]) -> Result<bool, Problem> {
+    let backups = catalogue::list(store, archive).await?;
+    let Some(newest) = catalogue::newest(&backups).filter(|newest| newest.damaged.is_none()) else {
+        return Ok(false);
+    };
+    let Ok(committed) = catalogue::read(store, archive, newest.id).await else { return Ok(false) };
+    let applied = all.iter().map(|one| one.status.raft_applied_index).max();
+    let cluster = all.first().map(|one| one.status.cluster_id.0);
+    let Manifest { cluster: ours, raft_applied_index, .. } = committed.manifest;
+    Ok(cluster == Some(ours.etcd_cluster_id.0) && applied == Some(raft_applied_index))
+}
+
+impl From<SourceError> for Problem {
+    fn from(error: SourceError) -> Self {
+        Self::new(error.reason(), error)
+    }
+}
+
+impl From<StreamError> for Problem {
+    fn from(error: StreamError) -> Self {
+        Self::new(error.reason(), error)
+    }
+}
+
+/// The one place at which a backup asks for the time.
+#[expect(clippy::disallowed_methods, reason = "the edge: everything below is given the time")]
+pub(crate) fn now() -> Timestamp {
+    Timestamp::now()
+}

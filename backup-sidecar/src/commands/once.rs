@@ -1,0 +1,61 @@
+//! `once`: one backup now.
+
+use std::sync::Arc;
+
+use anyhow::{anyhow, bail};
+use archive::manifest::Manifest;
+use tokio::signal::unix::{SignalKind, signal};
+
+use super::Opened;
+use crate::{
+    args::OnceArgs,
+    backup::Backup,
+    config::{Members, Owner},
+    listing, output, progress,
+    serve::{Job, Progress, Taken, Taker},
+};
+
+pub(super) async fn run(args: OnceArgs) -> anyhow::Result<()> {
+    let owner = Owner::new(&args.namespace, &args.cluster, args.uid.as_deref())?;
+    let members = Members::try_from(args.etcd)?;
+    let opened = Opened::new(&args.store).await?;
+    let backup = Backup { members, owner, spec: None, lock: opened.location.lock() };
+    let job = Job { reason: args.reason.into(), request: None, member: args.member };
+    let counts = Arc::new(Progress::default());
+    let taking = backup.take(opened.store.clone(), job, counts.clone());
+    let look = || (counts.received(), counts.expected());
+    let taken = tokio::select! {
+        taken = progress::show("backup", args.store.json, look, taking) => taken,
+        () = interrupted() => bail!("interrupted; what was sent so far is in no list and goes after a day"),
+    };
+    match taken.map_err(|problem| anyhow!(problem))? {
+        Taken::Unchanged if args.store.json => output::json(&serde_json::json!({"unchanged": true})),
+        Taken::Unchanged => output::line("unchanged since the last backup; nothing was written"),
+        Taken::Stored(manifest, _) => say(&opened, &manifest, args.store.json),
+    }
+}
+
+fn say(opened: &Opened, manifest: &Manifest, is_json: bool) -> anyhow::Result<()> {
+    if is_json {
+        return output::json(manifest);
+    }
+    let data = manifest.archive()?.data(manifest.id)?;
+    eprintln!(
+        "stored revision {} of {}: {} as {} at {}",
+        manifest.revision,
+        manifest.source.member,
+        output::bytes(manifest.raw.size),
+        output::bytes(manifest.stored.size),
+        listing::url_of(&opened.location, &data),
+    );
+    output::line(manifest.id.to_string())
+}
+
+async fn interrupted() {
+    let ends = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
+    let [Ok(mut interrupt), Ok(mut terminate)] = ends else { return std::future::pending().await };
+    tokio::select! {
+        _ = interrupt.recv() => {}
+        _ = terminate.recv() => {}
+    }
+}

@@ -1,0 +1,71 @@
+//! `show`: everything known about one backup.
+
+use archive::{catalogue, manifest::Manifest};
+
+use super::Opened;
+use crate::{args::ShowArgs, listing, output};
+
+pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
+    let opened = Opened::new(&args.store).await?;
+    let listed = opened.find(&args.id, &args.scope).await?;
+    let committed = catalogue::read(&*opened.store, &listed.archive, listed.id).await?;
+    let manifest = &committed.manifest;
+    let data = listing::url_of(&opened.location, &listed.archive.object(listed.id, &manifest.stored.object)?);
+    if args.store.json {
+        let found = listing::describe(&opened.location, &listed, &Ok(committed.clone()));
+        return output::json(&serde_json::json!({"backup": found, "manifest": manifest}));
+    }
+    let found = match (listed.damaged, listed.verified) {
+        (Some(time), _) => format!("found damaged {}", output::time(time)),
+        (_, Some(time)) => format!("found good {}", output::time(time)),
+        _ => "not yet".to_owned(),
+    };
+    let facts = facts(manifest).into_iter().chain([
+        ("manifest digest", committed.digest.to_string()),
+        ("read back", found),
+        ("data", data),
+    ]);
+    for (what, value) in facts {
+        output::line(format!("{what:<16} {value}"))?;
+    }
+    output::line("")?;
+    members(manifest)
+}
+
+fn facts(manifest: &Manifest) -> Vec<(&'static str, String)> {
+    let Manifest { cluster, source, raw, stored, counts, .. } = manifest;
+    let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "unknown".to_owned());
+    let keys = counts.live_keys.map_or_else(|| "not counted".to_owned(), |keys| keys.to_string());
+    let mut facts = vec![
+        ("id", manifest.id.to_string()),
+        ("cluster", format!("{}/{} (UID {})", cluster.namespace, cluster.name, cluster.uid)),
+        ("etcd cluster", String::from(cluster.etcd_cluster_id)),
+        ("reason", listing::word(manifest.reason)),
+        ("started", output::time(manifest.started)),
+        ("finished", output::time(manifest.finished)),
+        ("revisions", format!("{} to {}", manifest.compact_revision.max(1), manifest.revision)),
+        ("raft index", manifest.raft_applied_index.to_string()),
+        ("live keys", keys),
+        ("taken from", format!("{} ({})", source.member, String::from(source.member_id))),
+        ("etcd", source.etcd_version.clone()),
+        ("cluster version", version(&source.cluster_version)),
+        ("storage version", version(&source.storage_version)),
+        ("authentication", if manifest.auth_enabled { "on" } else { "off" }.to_owned()),
+        ("database", format!("{} bytes, SHA-256 {}", raw.size, raw.sha256)),
+        ("stored", format!("{} bytes, SHA-256 {}", stored.size, stored.sha256)),
+        ("encodings", stored.encodings.join(", ")),
+    ];
+    facts.extend(manifest.locked_until.map(|time| ("locked until", output::time(time))));
+    facts.extend(manifest.request.clone().map(|request| ("request", request)));
+    facts
+}
+
+fn members(manifest: &Manifest) -> anyhow::Result<()> {
+    let row = |member: &archive::manifest::Member| {
+        let role = if member.is_learner { "learner" } else { "voter" };
+        let name = if member.name.is_empty() { "(never started)" } else { &member.name };
+        [name.to_owned(), String::from(member.id), role.to_owned(), member.peer_urls.join(",")]
+    };
+    let rows: Vec<_> = manifest.members.iter().map(row).collect();
+    output::table(["MEMBER", "ID", "ROLE", "PEER URLS"], &rows)
+}

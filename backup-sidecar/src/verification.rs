@@ -1,0 +1,174 @@
+//! Reading a backup back: every stored byte, decoded, its digests and its structure compared with the
+//! manifest. What was found becomes an object beside the manifest; the backup itself is never touched.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use archive::{
+    catalogue::{self, Committed, Listed},
+    digest::Digest,
+    download::Download,
+    manifest::Manifest,
+    store::{Put, Store},
+    verification::{Depth, Verification},
+};
+use bytes::Bytes;
+use jiff::Timestamp;
+use snapshot::{Checked, Checker};
+use tokio::{sync::mpsc, task::spawn_blocking};
+
+/// Chunks that wait for the check; each has a quarter of a MiB.
+const WAITING: usize = 4;
+
+/// What one look at a backup found.
+#[derive(Debug)]
+pub(crate) enum Finding {
+    /// Everything agrees.
+    Good,
+    /// It must not be restored; why.
+    Damaged(String),
+    /// It could not be read to its end, or the finding not be stored. Nothing is known of it.
+    Unknown(archive::Error),
+}
+
+impl Finding {
+    /// Whether everything agrees.
+    pub fn is_good(&self) -> bool {
+        matches!(self, Self::Good)
+    }
+}
+
+/// How far a look is: stored bytes that came, and all.
+#[derive(Debug, Default)]
+pub(crate) struct Counts {
+    received: AtomicU64,
+    all: AtomicU64,
+}
+
+impl Counts {
+    /// Sets both numbers.
+    pub fn set(&self, received: u64, all: u64) {
+        self.received.store(received, Ordering::Relaxed);
+        self.all.store(all, Ordering::Relaxed);
+    }
+
+    /// Both numbers.
+    pub fn get(&self) -> (u64, u64) {
+        (self.received.load(Ordering::Relaxed), self.all.load(Ordering::Relaxed))
+    }
+}
+
+/// Looks at one backup and records the finding.
+pub(crate) async fn verify(
+    store: &Arc<dyn Store>,
+    listed: &Listed,
+    counts: &Counts,
+    now: impl Fn() -> Timestamp,
+) -> Finding {
+    let started = now();
+    let committed = match catalogue::read(&**store, &listed.archive, listed.id).await {
+        Ok(committed) => committed,
+        // There is nothing to record it beside: the list itself shows a damaged manifest.
+        Err(error) => return Finding::from(error),
+    };
+    let finding = match read_back(store, listed, &committed.manifest, counts).await {
+        Ok(()) => Finding::Good,
+        Err(error) => Finding::from(error),
+    };
+    if matches!(finding, Finding::Unknown(_)) {
+        return finding;
+    }
+    match record(&**store, listed, &committed, [started, now()], &finding).await {
+        Ok(()) => finding,
+        Err(error) if finding.is_good() => Finding::Unknown(error),
+        // What was found bad is told, whether or not it could be recorded.
+        Err(error) => {
+            tracing::warn!(%error, "the finding could not be stored");
+            finding
+        }
+    }
+}
+
+async fn read_back(
+    store: &Arc<dyn Store>,
+    listed: &Listed,
+    manifest: &Manifest,
+    counts: &Counts,
+) -> archive::Result<()> {
+    let mut download = Download::open(store.clone(), &listed.archive, manifest)?;
+    let (pass, passing) = mpsc::channel(WAITING);
+    let checking = spawn_blocking(move || check(passing));
+    while let Some(bytes) = download.next().await? {
+        counts.set(download.received(), download.stored_size());
+        if pass.send(bytes).await.is_err() {
+            break;
+        }
+    }
+    drop(pass);
+    let what = format!("backup {}", listed.id);
+    let internal =
+        |error: &dyn ToString| archive::Error::Other { what: what.clone(), detail: error.to_string() };
+    let checked = checking.await.map_err(|error| internal(&error))?;
+    let checked = checked.map_err(|error| archive::Error::damaged(&what, error))?;
+    compare(&what, manifest, &checked)
+}
+
+fn check(mut passing: mpsc::Receiver<Bytes>) -> Result<Checked, snapshot::Error> {
+    let mut checker = Checker::new();
+    while let Some(bytes) = passing.blocking_recv() {
+        checker.push(&bytes)?;
+    }
+    checker.finish()
+}
+
+/// Whether the snapshot is what the manifest says of it.
+fn compare(what: &str, manifest: &Manifest, checked: &Checked) -> archive::Result<()> {
+    let contents = &checked.contents;
+    let is_same = |name: &str, found: u64, said: u64| {
+        if found == said {
+            return Ok(());
+        }
+        Err(archive::Error::damaged(what, format!("its {name} is {found} where its manifest says {said}")))
+    };
+    is_same("size", checked.size, manifest.raw.size)?;
+    is_same("revision", contents.revision, manifest.revision)?;
+    is_same("compact revision", contents.compact_revision, manifest.compact_revision)?;
+    is_same("raft index", contents.raft_applied_index, manifest.raft_applied_index)?;
+    if Digest::from(checked.sha256) != manifest.raw.sha256 || contents.buckets != manifest.counts.buckets {
+        return Err(archive::Error::damaged(what, "its content is not what its manifest says"));
+    }
+    Ok(())
+}
+
+async fn record(
+    store: &dyn Store,
+    listed: &Listed,
+    committed: &Committed,
+    times: [Timestamp; 2],
+    finding: &Finding,
+) -> archive::Result<()> {
+    let problem = match finding {
+        Finding::Damaged(problem) => Some(problem.clone()),
+        _ => None,
+    };
+    let [_, finished] = times;
+    let key = listed.archive.verification(listed.id, finished, problem.is_none())?;
+    let found = Verification::new(listed.id, committed.digest, Depth::Structure, times, problem);
+    match store.put_if_absent(&key, found.to_bytes()?, None).await? {
+        // Somebody else has looked in the same second.
+        Put::Created | Put::AlreadyThere => Ok(()),
+    }
+}
+
+impl From<archive::Error> for Finding {
+    /// Data that is not there, or is not what it should be, is a finding; a store that does not answer
+    /// is none.
+    fn from(error: archive::Error) -> Self {
+        match error {
+            archive::Error::Damaged { .. } | archive::Error::NotFound(_) => {
+                Self::Damaged(error.to_string())
+            }
+            other => Self::Unknown(other),
+        }
+    }
+}
