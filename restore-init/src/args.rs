@@ -4,7 +4,13 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-const EXIT_CODES: &str = "\
+use crate::{
+    accompany::AccompanyArgs,
+    install::InstallArgs,
+    restore::{self, args::RunArgs},
+};
+
+const GUARD_EXIT_CODES: &str = "\
 Exit codes:
   0    etcd may start
   1    it could not be decided; the message says why, and the next run tries again
@@ -14,9 +20,9 @@ Exit codes:
 
 With exit code 1 and 3 the termination log holds one line of JSON: {\"reason\":…,\"message\":…}.";
 
-/// Runs before etcd in a member's pod and decides whether etcd may start.
+/// Runs before etcd in a member's pod: decides whether etcd may start, and brings data back.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXIT_CODES)]
+#[command(version)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub command: Command,
@@ -27,8 +33,20 @@ pub(crate) enum Command {
     /// Lets etcd start on a data directory that holds a log, and on an empty one only when nothing
     /// can be lost by it: never in a pod that has served, and for a joiner not before the existing
     /// members list it.
-    #[command(after_help = EXIT_CODES)]
+    #[command(after_help = GUARD_EXIT_CODES)]
     Guard(GuardArgs),
+
+    /// Copies this program and the trusted CA certificates into a folder that an init container of
+    /// another image shares.
+    Install(InstallArgs),
+
+    /// Makes an etcd data directory of a backup, with the etcdutl of the image that it runs in.
+    #[command(after_help = restore::args::AFTER_HELP)]
+    Run(Box<RunArgs>),
+
+    /// Becomes another program that ends when this one's parent does.
+    #[command(hide = true)]
+    Accompany(AccompanyArgs),
 }
 
 #[derive(Debug, clap::Args)]

@@ -15,6 +15,7 @@ pub mod image;
 pub mod labels;
 pub mod objects;
 pub mod ports;
+pub mod restore;
 pub mod sidecar;
 pub mod v1beta1;
 
