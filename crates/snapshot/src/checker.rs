@@ -136,7 +136,11 @@ impl Checker {
             return Err(Error::TooShort { size: self.size });
         };
         let is_same = Meta { transaction: first.transaction.wrapping_sub(1), ..*first } == *second;
-        if is_same { Ok(*first) } else { Err(Error::Meta { page: 1, flaw: MetaFlaw::Contradiction }) }
+        if is_same {
+            Ok(*first)
+        } else {
+            Err(Error::Meta { page: 1, flaw: MetaFlaw::Contradiction })
+        }
     }
 
     /// Says what it was, once all bytes were pushed. `size` and `sha256` are those of the file that

@@ -93,7 +93,9 @@ pub enum Error {
         key: String,
     },
     /// A structure that would take more memory than is allowed.
-    #[error("its structure is not one that etcd writes: page {page} takes more memory than is allowed")]
+    #[error(
+        "its structure is not one that etcd writes: page {page} takes more memory than is allowed"
+    )]
     TooComplex {
         /// Where it was given up.
         page: u64,

@@ -62,10 +62,9 @@ impl Families {
 
     /// A whole note is the one that the next of its family is compared with.
     pub(super) fn found(&mut self, children: &[Child], place: Place) {
-        if let Some(first) = children.first() {
-            if self.0.len() < MOST_FAMILIES || self.0.contains_key(&first.key) {
-                self.0.insert(first.key, place);
-            }
+        let Some(Child { key, .. }) = children.first() else { return };
+        if self.0.len() < MOST_FAMILIES || self.0.contains_key(key) {
+            self.0.insert(*key, place);
         }
     }
 

@@ -60,7 +60,11 @@ impl Content {
             }
             Bucket::Inline(page) => {
                 let slots = inline_slots(page).ok_or(flawed)?;
-                let run = if name == b"key" { records(slots.clone(), page).map_err(|_| flawed)? } else { None };
+                let run = if name == b"key" {
+                    records(slots.clone(), page).map_err(|_| flawed)?
+                } else {
+                    None
+                };
                 self.shared.push(if run.is_some() { RUN } else { INLINE });
                 put_text(&mut self.shared, name);
                 if let Some(run) = run {

@@ -1,6 +1,10 @@
 //! What the notes of pages look like, each read back at the end.
 
-use super::{children::{self, Child, Form}, notes::Notes, run::Run};
+use super::{
+    children::{self, Child, Form},
+    notes::Notes,
+    run::Run,
+};
 use crate::{
     Flaw,
     revision::Revision,

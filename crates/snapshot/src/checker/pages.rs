@@ -9,8 +9,8 @@ use super::{
     content::{Content, Shared},
     note::{self, Leaf},
     notes::Notes,
-    run::Run,
     records::records,
+    run::Run,
     spread::Spread,
 };
 use crate::{
@@ -82,7 +82,8 @@ impl Pages {
         let pages = usize::try_from(header.overflow).unwrap_or(usize::MAX).saturating_add(1);
         let length = self.page_size.saturating_mul(pages);
         let table = header.kind().and_then(|kind| {
-            let slots = Slots::new(bytes, kind, header.count, length)?.collect::<Result<Vec<_>, _>>()?;
+            let slots =
+                Slots::new(bytes, kind, header.count, length)?.collect::<Result<Vec<_>, _>>()?;
             Ok((kind, slots))
         });
         match table {
@@ -131,7 +132,9 @@ impl Pages {
     fn leaf(&mut self, page: u32, header: Header, bytes: &[u8]) -> Result<Option<Flaw>> {
         let slots = Slots::new(bytes, Kind::Leaf, header.count, bytes.len());
         match slots.and_then(|slots| records(slots, bytes)) {
-            Ok(Some(run)) => return self.note_records(page, header.overflow, Ok(run)).map(|()| None),
+            Ok(Some(run)) => {
+                return self.note_records(page, header.overflow, Ok(run)).map(|()| None);
+            }
             Ok(None) => {}
             Err(flaw @ Flaw::Record(_)) => return self.other(page, header, bytes, Some(flaw)),
             Err(flaw) => return Ok(Some(flaw)),

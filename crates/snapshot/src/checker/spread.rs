@@ -3,10 +3,7 @@
 //! Of a leaf of the bucket `key` only its keys and a few bytes of each value are needed, which are picked
 //! out as they pass. Any other page is put together; only small ones exist.
 
-use super::{
-    run::Run,
-    scan::Scan,
-};
+use super::{run::Run, scan::Scan};
 use crate::{
     Flaw,
     layout::{Header, Kind, Slot},

@@ -124,8 +124,15 @@ impl<'a> Tree<'a> {
                 let limits = limits.chain([branch.until]);
                 for (child, until) in children.iter().zip(limits) {
                     let from = Some(child.key);
-                    self.ordered(branch, child.key, child.key)?;
-                    let below = Branch { page: child.page, parent: page, depth: depth + 1, from, until, ..branch };
+                    Self::ordered(branch, child.key, child.key)?;
+                    let below = Branch {
+                        page: child.page,
+                        parent: page,
+                        depth: depth + 1,
+                        from,
+                        until,
+                        ..branch
+                    };
                     self.visit(below)?;
                 }
                 Ok(())
@@ -136,7 +143,7 @@ impl<'a> Tree<'a> {
     }
 
     /// Checks that the first and last key of a page are those that its parent says.
-    fn ordered(&self, branch: Branch, first: Revision, last: Revision) -> Result<()> {
+    fn ordered(branch: Branch, first: Revision, last: Revision) -> Result<()> {
         // Of other keys than revisions only the beginning is known.
         let is_key = branch.of == Of::Key;
         let known = |mark: Revision| if is_key { mark } else { Revision { sub: 0, ..mark } };
@@ -144,13 +151,12 @@ impl<'a> Tree<'a> {
         let is_until = branch.until.is_none_or(|until| {
             known(last) < known(until) || (!is_key && known(last) == known(until))
         });
-        let misplaced =
-            Error::Misplaced { page: branch.page.into(), parent: branch.parent.into() };
+        let misplaced = Error::Misplaced { page: branch.page.into(), parent: branch.parent.into() };
         if is_from && is_until { Ok(()) } else { Err(misplaced) }
     }
 
     fn records(&mut self, branch: Branch, run: &Run) -> Result<()> {
-        self.ordered(branch, run.first, run.last)?;
+        Self::ordered(branch, run.first, run.last)?;
         self.entries += u64::from(run.records);
         match branch.of {
             Of::Root => return Err(self.flawed(branch.page, Flaw::Misfit(0))),
@@ -170,7 +176,7 @@ impl<'a> Tree<'a> {
     fn other(&mut self, branch: Branch, leaf: &Leaf, numbers: &[u8]) -> Result<()> {
         let is_empty = leaf.entries == 0;
         if !is_empty {
-            self.ordered(branch, leaf.first, leaf.last)?;
+            Self::ordered(branch, leaf.first, leaf.last)?;
         }
         match branch.of {
             Of::Root if leaf.is_root || is_empty => {}

@@ -39,7 +39,10 @@ fn entry(table: &[u32; 256], byte: u8) -> u32 {
 }
 
 /// `TABLES[n][b]` is the CRC of the byte b followed by n zeros.
-#[expect(clippy::indexing_slicing, reason = "evaluated while compiling, where it would be an error")]
+#[expect(
+    clippy::indexing_slicing,
+    reason = "evaluated while compiling, where it would be an error"
+)]
 const fn tables() -> [[u32; 256]; 8] {
     let mut tables = [[0; 256]; 8];
     let mut byte = 0u32;

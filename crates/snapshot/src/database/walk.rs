@@ -78,7 +78,8 @@ impl<'a, S: ReadAt, V: Visit> Walk<'a, S, V> {
             }
             key.clone_into(last);
             if kind == Kind::Branch {
-                let below = Place { page: slot.child, parent: place.page, depth: place.depth + 1, ..place };
+                let below =
+                    Place { page: slot.child, parent: place.page, depth: place.depth + 1, ..place };
                 self.tree(below, last)?;
                 continue;
             }
@@ -107,14 +108,16 @@ impl<'a, S: ReadAt, V: Visit> Walk<'a, S, V> {
         let flawed = || self.database.flawed(place.page, Flaw::Bucket(index));
         match Bucket::of(value).ok_or_else(flawed)? {
             Bucket::Tree(page) => {
-                let below = Place { page, parent: place.page, depth: place.depth + 1, in_root: false };
+                let below =
+                    Place { page, parent: place.page, depth: place.depth + 1, in_root: false };
                 self.tree(below, &mut Vec::new())
             }
             Bucket::Inline(page) => {
                 let mut last: &[u8] = &[];
                 for slot in inline_slots(page).ok_or_else(flawed)? {
                     let slot = slot.ok().filter(|slot| !slot.is_bucket).ok_or_else(flawed)?;
-                    let key = slot.key_in(page).ok().filter(|&key| key > last).ok_or_else(flawed)?;
+                    let key =
+                        slot.key_in(page).ok().filter(|&key| key > last).ok_or_else(flawed)?;
                     last = key;
                     let value = slot.value_in(page).map_err(|_| flawed())?;
                     self.entry(place.page, index, key, value)?;

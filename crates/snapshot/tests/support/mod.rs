@@ -2,6 +2,9 @@
 
 #![allow(dead_code, reason = "each test binary uses a part")]
 
+pub mod history;
+pub mod writer;
+
 use std::{
     collections::BTreeMap,
     io::Write,
