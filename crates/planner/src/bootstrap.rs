@@ -7,7 +7,8 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    Desired, Members, NodeState, Observed, Phase, Plan, Pod, PodState, Recheck, Role, Step,
+    BackupRef, Desired, Members, NodeState, Observed, Phase, Plan, Pod, PodState, Recheck, Role,
+    Step,
 };
 
 /// A first member that was started again and does not answer for this long is wedged. One that
@@ -21,7 +22,7 @@ pub(crate) const FAILED_FOR: SignedDuration = SignedDuration::from_secs(10);
 /// Nobody answers: there is a first member to make, to wait for or to make anew.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
     let mut alive = observed.pods.iter().filter(|(_, pod)| !pod.terminating);
-    let Some((&number, pod)) = alive.next() else { return create(desired, observed) };
+    let Some((&number, pod)) = alive.next() else { return create(desired, observed, None) };
     if let Some((&other, _)) = alive.next() {
         return delete(desired, other, "there is an earlier first member");
     }
@@ -31,13 +32,21 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Pl
     }
 }
 
-fn create(desired: &Desired, observed: &Observed) -> Plan {
+/// Creates a first member, whose data comes from a backup if one is given.
+pub(crate) fn create(
+    desired: &Desired,
+    observed: &Observed,
+    restore: Option<BackupRef>,
+) -> Plan {
     let Some(number) = observed.next_number() else {
         let message = "no member number is left; create the cluster under another name";
         return Plan::wait(Phase::Failed, Recheck::AtRest, message);
     };
-    let why = format!("creating the first member {}", desired.cluster.member(number));
-    Plan::act(Phase::Creating, Step::CreateSeed { number }, why)
+    let mut why = format!("creating the first member {}", desired.cluster.member(number));
+    if let Some(backup) = &restore {
+        why = format!("{why} from backup {} (revision {})", backup.id, backup.revision);
+    }
+    Plan::act(Phase::Creating, Step::CreateSeed { number, restore }, why)
 }
 
 fn delete(desired: &Desired, number: u32, why: &str) -> Plan {
@@ -47,17 +56,21 @@ fn delete(desired: &Desired, number: u32, why: &str) -> Plan {
 }
 
 fn wait(desired: &Desired, number: u32, pod: &Pod) -> Plan {
-    let state = match &pod.state {
+    let name = desired.cluster.member(number);
+    let message = format!("waiting for the first member {name}: {}", state(pod));
+    Plan::wait(Phase::Creating, Recheck::Soon, message)
+}
+
+/// What a first member is at.
+pub(crate) fn state(pod: &Pod) -> String {
+    match &pod.state {
         _ if matches!(pod.node, NodeState::Away(_)) => "its node is not ready".to_owned(),
         PodState::Pending(why) => format!("its pod is pending: {why}"),
         PodState::CrashLooping(_) => "it crash-loops; see its log".to_owned(),
         PodState::Failed(_) => "its pod failed and is made anew".to_owned(),
         PodState::Running { ready: true, .. } => "it is ready but does not answer yet".to_owned(),
         _ => "it starts".to_owned(),
-    };
-    let message =
-        format!("waiting for the first member {}: {state}", desired.cluster.member(number));
-    Plan::wait(Phase::Creating, Recheck::Soon, message)
+    }
 }
 
 /// It answers. Any other pod goes first, since it may be a first member too: two of them would be
@@ -78,8 +91,11 @@ pub(crate) fn serves(desired: &Desired, observed: &Observed, members: &Members) 
 }
 
 /// Why this first member will not come up by itself.
-fn hopeless(desired: &Desired, pod: &Pod, now: Timestamp) -> Option<&'static str> {
+pub(crate) fn hopeless(desired: &Desired, pod: &Pod, now: Timestamp) -> Option<&'static str> {
     let past = |since: Timestamp, limit| now.duration_since(since) >= limit;
+    // One with data reads its log first, which may take long.
+    let is_empty = pod.role == Role::Seed;
+    let wedged_after = if is_empty { WEDGED_AFTER } else { desired.replace_after };
     match (&pod.node, &pod.state) {
         (NodeState::Gone, _) => Some("its node is gone"),
         (NodeState::Away(since), _) if past(*since, desired.replace_after) => {
@@ -91,11 +107,11 @@ fn hopeless(desired: &Desired, pod: &Pod, now: Timestamp) -> Option<&'static str
             Some("it crash-loops")
         }
         (_, PodState::Running { ready: false, restarts: 1.., since })
-            if past(*since, WEDGED_AFTER) =>
+            if past(*since, wedged_after) =>
         {
             Some("it was killed in its first start and does not come up again")
         }
-        (..) if pod.role != Role::Seed => Some("it waits for a cluster that never was"),
+        (..) if matches!(pod.role, Role::Joiner(_)) => Some("it waits for a cluster that never was"),
         _ => None,
     }
 }

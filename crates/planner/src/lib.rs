@@ -9,26 +9,35 @@
 //! Members are known here by their number alone: `<cluster>-0007` is `7`. Names, URLs and pod
 //! identities are made from it by whoever acts.
 
+mod archive;
 mod bootstrap;
+mod clearing;
 mod desired;
 mod doubt;
 mod grow;
+mod loss;
 mod lost;
 pub mod name;
 mod observed;
 mod plan;
+mod record;
+mod recovery;
+mod refusal;
 mod replace;
+mod restore;
+mod saving;
 mod shrink;
 mod steady;
 mod verdict;
 pub mod version;
 mod view;
 
-pub use desired::Desired;
-pub use observed::{
-    LastSeen, Member, Members, Membership, NodeState, Observed, Pod, PodState, Record, Role,
-};
+pub use archive::{Archive, BackupRef, Order, Source};
+pub use desired::{APPROVAL, Desired, QuorumLoss};
+pub use loss::approval;
+pub use observed::{Member, Members, Membership, NodeState, Observed, Pod, PodState, Role};
 pub use plan::{Phase, Plan, Recheck, Step};
+pub use record::{Cause, LastSeen, Record, RestoreRecord, Stage};
 
 use jiff::Timestamp;
 
@@ -43,7 +52,11 @@ pub fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Plan {
             "paused: nothing is changed until spec.paused is false",
         );
     }
+    if let Some(restore) = &observed.record.restore {
+        return restore::plan(desired, observed, restore, now);
+    }
     match (observed.believed(), observed.has_served()) {
+        (_, false) if desired.from_backup => restore::begin(observed),
         (Ok(members), false) => bootstrap::serves(desired, observed, members),
         (Err(_), false) => bootstrap::plan(desired, observed, now),
         (Ok(members), true) => steady::plan(desired, observed, members, now),

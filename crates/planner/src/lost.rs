@@ -1,52 +1,47 @@
 //! A cluster that served and has no quorum that answers.
 //!
-//! Nothing is changed here: membership cannot change without a quorum, and what is left may be
-//! the last copy. The sentence says whether it may come back by itself.
+//! Membership cannot change without a quorum, and what is left may be the last copy. So nothing is
+//! done unless the evidence says that the quorum cannot come back; the sentence says whether it
+//! may.
 
-use crate::{Desired, LastSeen, NodeState, Observed, Phase, Plan, PodState, Recheck, quorum};
+use crate::loss::Loss;
+use crate::{Desired, NodeState, Observed, Phase, Plan, PodState, Recheck, quorum, recovery};
 
 /// `why` there is no membership to act on.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, why: &str) -> Plan {
-    let voters = observed.record.members.iter().filter(|(_, seen)| seen.voter);
-    let (gone, left): (Vec<_>, Vec<_>) =
-        voters.partition(|(number, seen)| is_gone(observed, **number, seen));
-    let name = |number: u32| desired.cluster.member(number);
-    let all = gone.len() + left.len();
-    if all == 0 {
+    let loss = Loss::of(observed, u32::MAX);
+    if loss.is_lost() {
+        return recovery::begin(desired, observed, &loss);
+    }
+    wait(desired, observed, &loss, why)
+}
+
+/// The quorum may come back by itself.
+pub(crate) fn wait(desired: &Desired, observed: &Observed, loss: &Loss, why: &str) -> Plan {
+    if loss.voters == 0 {
         let message = format!(
             "no quorum answers, and the status does not say who the voters are; nothing is changed \
              until a majority of them does: {why}"
         );
         return Plan::wait(Phase::NoQuorum, Recheck::Later, message);
     }
-    let needed = quorum(all);
-    if left.len() < needed {
-        let names: Vec<String> = gone.iter().map(|(number, _)| name(**number)).collect();
-        let message = format!(
-            "quorum is lost: {} of {all} voters are gone with their data ({}); nothing is deleted \
-             or started empty; a person must decide: restore a snapshot into a new cluster",
-            gone.len(),
-            names.join(", ")
-        );
-        return Plan::wait(Phase::QuorumLost, Recheck::Later, message);
-    }
-    let waits = left
-        .iter()
-        .map(|(number, _)| format!("{} ({})", name(**number), state(observed, **number)));
     let message = format!(
-        "no quorum answers ({needed} of {all} voters are needed); nothing is changed until they \
-         do: {}; {why}",
-        waits.collect::<Vec<_>>().join(", ")
+        "no quorum answers ({} of {} voters are needed); nothing is changed until they do: {}; {why}",
+        quorum(loss.voters),
+        loss.voters,
+        states(desired, observed, loss.left.iter().copied())
     );
     Plan::wait(Phase::NoQuorum, Recheck::Later, message)
 }
 
-/// No pod and no data is left of it. A pod that vanished from a node that is away may still run.
-fn is_gone(observed: &Observed, number: u32, seen: &LastSeen) -> bool {
-    match observed.pods.get(&number) {
-        Some(pod) => pod.node == NodeState::Gone || pod.state == PodState::DataLost,
-        None => !matches!(seen.node, NodeState::Away(_)),
-    }
+/// These members with what is known of each.
+pub(crate) fn states(
+    desired: &Desired,
+    observed: &Observed,
+    numbers: impl Iterator<Item = u32>,
+) -> String {
+    let told = |number| format!("{} ({})", desired.cluster.member(number), state(observed, number));
+    numbers.map(told).collect::<Vec<_>>().join(", ")
 }
 
 fn state(observed: &Observed, number: u32) -> String {
@@ -61,6 +56,7 @@ fn state(observed: &Observed, number: u32) -> String {
         (_, PodState::CrashLooping(_)) => "crash-looping; see its log".into(),
         (_, PodState::Failed(_)) => "its pod failed".into(),
         (_, PodState::DataLost) => "its data is gone".into(),
+        (_, PodState::RestoreRefused(_)) => "it never had any data".into(),
         (_, PodState::Running { .. }) => "does not answer".into(),
     }
 }

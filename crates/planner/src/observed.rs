@@ -1,10 +1,10 @@
-//! What was seen of a cluster: the record in its status, its pods, its etcd membership.
+//! What was seen of a cluster: the record in its status, its pods, its etcd membership, its archive.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use crate::doubt;
+use crate::{Archive, Record, Source, doubt};
 
 /// Everything that a decision may depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,14 +15,22 @@ pub struct Observed {
     pub pods: BTreeMap<u32, Pod>,
     /// What etcd says of itself.
     pub membership: Membership,
+    /// How far the data goes of the members that answer and see no leader. One that sees a leader
+    /// is not listed: a quorum may be at work of which only the operator gets no answer.
+    pub stranded: BTreeMap<u32, i64>,
+    /// What the backup sidecar says.
+    pub archive: Archive,
+    /// Which backup a new cluster's data comes from.
+    pub source: Source,
 }
 
 impl Observed {
-    /// Whether the cluster may hold data. Once true it stays true: the record says it, and a
-    /// marked pod says it too should the status have been lost.
+    /// Whether the cluster may hold data. Once true it stays true: the record says it, and should
+    /// the status have been lost, a marked pod says it, and backups that were taken of it.
     pub fn has_served(&self) -> bool {
         let recorded = self.record.served || self.record.cluster_id.is_some();
-        recorded || self.pods.values().any(|pod| pod.marked)
+        let is_stored = !self.archive.backups().is_empty();
+        recorded || is_stored || self.pods.values().any(|pod| pod.marked)
     }
 
     /// The membership, if there is an answer that can be this cluster's; or a sentence that says
@@ -45,30 +53,6 @@ impl Observed {
         let after = used.map_or(Some(0), |highest| highest.checked_add(1))?;
         Some(after.max(self.record.next_number))
     }
-}
-
-/// What the cluster's status remembers.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Record {
-    /// The lowest member number that was never handed out.
-    pub next_number: u32,
-    /// The cluster has answered once, so it may hold data.
-    pub served: bool,
-    /// The etcd cluster ID seen when it first served.
-    pub cluster_id: Option<u64>,
-    /// The last size that was reached with every member healthy; 0 before the first time.
-    pub reached_size: usize,
-    /// The members at the last linearizable read.
-    pub members: BTreeMap<u32, LastSeen>,
-}
-
-/// A member as the status remembers it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LastSeen {
-    /// It had a vote.
-    pub voter: bool,
-    /// The state, now, of the node that its pod was on.
-    pub node: NodeState,
 }
 
 /// The state of a node that a pod runs on or ran on.
@@ -106,6 +90,8 @@ pub struct Pod {
 pub enum Role {
     /// The first member of a new cluster.
     Seed,
+    /// A first member whose data comes from the backup with this id.
+    Restored(String),
     /// Joins the members with these numbers, its own among them. etcd refuses to start when the
     /// membership is another one by then.
     Joiner(BTreeSet<u32>),
@@ -120,6 +106,8 @@ pub enum PodState {
     Gated,
     /// Its guard found that the data it once had is gone, and refused.
     DataLost,
+    /// The backup that its data was to come from was refused; the sentence says what is wrong.
+    RestoreRefused(String),
     /// etcd runs.
     Running {
         /// The readiness probe passes.

@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use crate::{BackupRef, RestoreRecord};
+
 /// What to do now and what to tell the user.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
@@ -40,8 +42,12 @@ pub enum Phase {
     Healing,
     /// No quorum answers, but it may come back by itself.
     NoQuorum,
-    /// A majority of the voters is gone together with its data.
+    /// A majority of the voters is gone together with its data, and somebody is waited for.
     QuorumLost,
+    /// It comes back from a backup.
+    Recovering,
+    /// Its quorum is gone and there is no backup that can be restored. Everything is kept.
+    Unrecoverable,
     /// The user asked for no changes.
     Paused,
     /// Nothing can be done until a person changes something.
@@ -55,6 +61,8 @@ pub enum Step {
     CreateSeed {
         /// A number that was never used.
         number: u32,
+        /// The backup that its data comes from; none for a cluster that starts empty.
+        restore: Option<BackupRef>,
     },
     /// Write down that this number is used, then create a pod whose guard waits until it is a
     /// member.
@@ -74,7 +82,29 @@ pub enum Step {
         /// The etcd cluster ID.
         cluster_id: u64,
     },
-    /// Delete a pod that holds no data or is no member any more.
+    /// Write down that data is restored and how far that came. The record is replaced whole; with
+    /// a recovery, [`crate::Record::recoveries`] becomes its number.
+    RecordRestore(RestoreRecord),
+    /// Have the sidecar store what this member holds, before a recovery. An order with an id that
+    /// it knows is no second one.
+    OrderSnapshot {
+        /// The member's number.
+        number: u32,
+        /// The id of the order.
+        id: String,
+    },
+    /// Write down that the restored first member serves: its etcd cluster ID and itself as the only
+    /// member; the restore is over. Only then may clients reach it.
+    FinishRestore {
+        /// The etcd cluster ID.
+        cluster_id: u64,
+        /// The first member's number.
+        number: u32,
+    },
+    /// Write down that there is no recovery any more, since the quorum is back.
+    AbortRecovery,
+    /// Delete a pod that holds no data, is no member any more, or whose data the archive holds for
+    /// the recovery that is under way.
     DeletePod {
         /// The member's number.
         number: u32,

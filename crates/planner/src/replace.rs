@@ -42,7 +42,7 @@ fn reason(pod: &Pod) -> &'static str {
         (Role::Joiner(_), PodState::Pending(_) | PodState::Gated, _) => {
             "the membership that it was made for is out of date"
         }
-        (Role::Seed, _, _) => "the cluster has its first member already",
+        (Role::Seed | Role::Restored(_), _, _) => "the cluster has its first member already",
         _ => "it is not a member any more",
     }
 }

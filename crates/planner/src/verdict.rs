@@ -55,7 +55,9 @@ impl View<'_> {
     fn of_pod(&self, member: &Member, pod: &Pod) -> Verdict {
         match &pod.state {
             _ if pod.terminating => Verdict::Unwell("its pod is being deleted".into()),
-            PodState::DataLost => Verdict::Replace("its data is gone".into()),
+            PodState::DataLost | PodState::RestoreRefused(_) => {
+                Verdict::Replace("its data is gone".into())
+            }
             PodState::Failed(since) => self.overdue(*since, "its pod failed".into()),
             PodState::CrashLooping(since) => self.overdue(*since, "it crash-loops".into()),
             PodState::Pending(why) => Verdict::Unwell(format!("its pod is pending: {why}")),

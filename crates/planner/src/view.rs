@@ -134,7 +134,7 @@ impl<'a> View<'a> {
     /// Whether a joiner's etcd would start into the membership as it is.
     pub(crate) fn fits(&self, pod: &Pod) -> bool {
         match &pod.role {
-            Role::Seed => true,
+            Role::Seed | Role::Restored(_) => true,
             Role::Joiner(initial) => *initial == self.numbers(),
         }
     }

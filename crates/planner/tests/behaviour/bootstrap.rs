@@ -12,13 +12,13 @@ fn started_again(since_seconds: i64) -> PodState {
 
 #[test]
 fn nothing_there_is_answered_by_a_first_member() {
-    assert_eq!(unserved().step(), Some(Step::CreateSeed { number: 0 }));
+    assert_eq!(unserved().step(), Some(Step::CreateSeed { number: 0, restore: None }));
 }
 
 #[test]
 fn a_number_that_was_written_down_is_used_up() {
     let crashed = unserved().edit_record(|record| record.next_number = 3);
-    assert_eq!(crashed.step(), Some(Step::CreateSeed { number: 3 }));
+    assert_eq!(crashed.step(), Some(Step::CreateSeed { number: 3, restore: None }));
 }
 
 #[test]
@@ -69,7 +69,7 @@ fn a_first_member_on_a_lost_node_is_deleted() {
 #[test]
 fn a_deleted_first_member_is_followed_by_one_of_a_new_number() {
     let deleted = unserved().seed(0, started_again(15)).terminating(0);
-    assert_eq!(deleted.step(), Some(Step::CreateSeed { number: 1 }));
+    assert_eq!(deleted.step(), Some(Step::CreateSeed { number: 1, restore: None }));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn no_member_joins_before_the_cluster_is_recorded() {
 #[test]
 fn a_first_member_that_is_being_deleted_is_not_recorded() {
     let leaving = answering().terminating(FIRST);
-    assert_eq!(leaving.step(), Some(Step::CreateSeed { number: FIRST + 1 }));
+    assert_eq!(leaving.step(), Some(Step::CreateSeed { number: FIRST + 1, restore: None }));
 }
 
 /// The IP of a first member may have been given to somebody else's pod.

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::{SignedDuration, Timestamp};
 use planner::name::ClusterName;
 use planner::{
-    Desired, LastSeen, Member, Members, Membership, NodeState, Observed, Phase, Plan, Pod,
-    PodState, Record, Role, Step,
+    Archive, Desired, LastSeen, Member, Members, Membership, NodeState, Observed, Phase, Plan, Pod,
+    PodState, QuorumLoss, Record, Role, Source, Step,
 };
 
 /// How long a member may be ailing in these tests.
@@ -61,7 +61,7 @@ pub(crate) fn cluster(members: u32) -> Cluster {
         served: true,
         cluster_id: Some(CLUSTER_ID),
         reached_size: members as usize,
-        members: BTreeMap::new(),
+        ..Record::default()
     };
     for number in FIRST..FIRST + members {
         cluster = cluster.member(number, false);
@@ -76,11 +76,22 @@ pub(crate) fn cluster(members: u32) -> Cluster {
 pub(crate) fn unserved() -> Cluster {
     let name = ClusterName { namespace: "prod".into(), name: "orders".into() };
     Cluster {
-        desired: Desired { cluster: name, size: 3, paused: false, replace_after: REPLACE_AFTER },
+        desired: Desired {
+            cluster: name,
+            size: 3,
+            paused: false,
+            replace_after: REPLACE_AFTER,
+            from_backup: false,
+            quorum_loss: QuorumLoss::Automatic,
+            approved: None,
+        },
         observed: Observed {
             record: Record::default(),
             pods: BTreeMap::new(),
             membership: Membership::Unknown,
+            stranded: BTreeMap::new(),
+            archive: Archive::NoPolicy,
+            source: Source::Unresolved("no restore is wanted".into()),
         },
     }
 }
@@ -199,6 +210,12 @@ impl Cluster {
         self
     }
 
+    /// The pod of a first member that is made from this backup.
+    pub(crate) fn restored(self, number: u32, backup: &str, state: PodState) -> Self {
+        let role = Role::Restored(backup.to_owned());
+        self.seed(number, state).edit_pod(number, |pod| pod.role = role)
+    }
+
     pub(crate) fn edit_pod(mut self, number: u32, edit: impl FnOnce(&mut Pod)) -> Self {
         edit(self.observed.pods.get_mut(&number).expect("a pod of this number"));
         self
@@ -225,6 +242,11 @@ impl Cluster {
     /// It is down and its pod is in this state.
     pub(crate) fn pod_is(self, number: u32, state: PodState) -> Self {
         self.down(number).edit_pod(number, |pod| pod.state = state)
+    }
+
+    /// Nobody answers and its pod is in this state.
+    pub(crate) fn pod_is_silent(self, number: u32, state: PodState) -> Self {
+        self.edit_pod(number, |pod| pod.state = state)
     }
 
     /// It is down and so is its node.

@@ -50,14 +50,20 @@ fn a_majority_gone_with_its_data_is_a_lost_quorum() {
     for lost in [
         cluster(3).without_pod(5).without_pod(6).no_quorum(),
         cluster(3).pod_is(5, PodState::DataLost).node_is(6, NodeState::Gone).no_quorum(),
-        cluster(1).without_pod(4).no_quorum(),
         cluster(2).without_pod(5).no_quorum(),
         cluster(4).without_pod(5).without_pod(6).no_quorum(),
     ] {
         let (phase, message) = sentence(&lost);
         assert_eq!(phase, Phase::QuorumLost, "{message}");
-        assert!(message.contains("nothing is deleted or started empty"), "{message}");
+        assert!(message.contains("there is no backup policy, so nothing is deleted"), "{message}");
     }
+}
+
+#[test]
+fn nothing_left_and_no_policy_is_unrecoverable() {
+    let (phase, message) = sentence(&cluster(1).without_pod(4).no_quorum());
+    assert_eq!(phase, Phase::Unrecoverable, "{message}");
+    assert!(message.contains("nothing is started empty"), "{message}");
 }
 
 #[test]

@@ -4,11 +4,15 @@
 //! what must follow. What must hold in every case is in `properties`, what must hold over time in
 //! `model`.
 
+#[cfg(test)]
+mod archive;
 mod bootstrap;
 #[cfg(test)]
 mod builder;
 mod joining;
 mod leaving;
 mod lost;
+mod recovery;
 mod replacing;
+mod restoring;
 mod strangers;

@@ -1,0 +1,125 @@
+//! The quorum is lost for good: whether and from what the cluster is brought back.
+//!
+//! With survivors: from the one that holds the most, once that is in the archive. Without: from
+//! the newest backup. With neither nothing is touched. What was begun is in the record; `saving`
+//! and `restore` go on from there.
+
+use std::collections::BTreeSet;
+
+use crate::loss::Loss;
+use crate::lost::states;
+use crate::{
+    APPROVAL, Archive, Cause, Desired, Observed, Phase, Plan, QuorumLoss, Recheck, RestoreRecord,
+    Stage, Step,
+};
+
+/// Begins a recovery or begins it anew, because what it counted on is no longer so. Nothing was
+/// deleted yet that is not in the archive.
+pub(crate) fn begin(desired: &Desired, observed: &Observed, loss: &Loss) -> Plan {
+    let told = loss.told(desired);
+    let wait = |why: String| {
+        Plan::wait(Phase::QuorumLost, Recheck::Later, format!("{told}; {why}"))
+    };
+    match &observed.archive {
+        Archive::NoPolicy => return without_policy(desired, loss),
+        Archive::Unknown(why) => {
+            return wait(format!("nothing is done until the backup sidecar answers: {why}"));
+        }
+        Archive::Known { .. } => {}
+    }
+    let silent = states(desired, observed, loss.silent());
+    if !silent.is_empty() {
+        return wait(format!(
+            "nothing is deleted or restored, since more may be left than any backup holds, until \
+             these tell how far their data goes: {silent}; to declare one lost, delete its pod, and \
+             if its node is not ready, the Node"
+        ));
+    }
+    let Some((stage, how)) = stage(desired, observed, loss) else {
+        return unrecoverable(&format!("{told}; nothing is left and there is no backup"));
+    };
+    if let Some(missing) = unapproved(desired, loss) {
+        return wait(format!("{missing}; then {how}"));
+    }
+    let Some((step, first)) = record(observed, stage) else {
+        return wait("no member number is left".into());
+    };
+    let seed = desired.cluster.member(first);
+    Plan::act(Phase::Recovering, step, format!("{told}; beginning the recovery: {how}, as {seed}"))
+}
+
+/// What comes next, and the words for it.
+fn stage(desired: &Desired, observed: &Observed, loss: &Loss) -> Option<(Stage, String)> {
+    if let Some(survivor) = loss.fullest() {
+        let how = format!(
+            "what {} holds (up to revision {}) is stored, and the cluster is made anew from that",
+            desired.cluster.member(survivor.number),
+            survivor.revision.unwrap_or_default()
+        );
+        return Some((Stage::Saving { survivor: survivor.number, order: 0 }, how));
+    }
+    let backup = observed.archive.newest(&refused(observed))?.clone();
+    let how = format!(
+        "no member is left, so the cluster is made anew from the newest backup {} (revision {}, \
+         finished {})",
+        backup.id, backup.revision, backup.finished
+    );
+    Some((Stage::Restoring { backup, saved: None }, how))
+}
+
+fn record(observed: &Observed, stage: Stage) -> Option<(Step, u32)> {
+    let first = observed.next_number()?;
+    let cause = Cause::Recovery(observed.record.recoveries.saturating_add(1));
+    let refused = refused(observed);
+    Some((Step::RecordRestore(RestoreRecord { cause, first, stage, refused }), first))
+}
+
+/// What this recovery found to be refused before it was begun anew.
+fn refused(observed: &Observed) -> BTreeSet<String> {
+    observed.record.restore.as_ref().map(|restore| restore.refused.clone()).unwrap_or_default()
+}
+
+/// What a person must do first, if anything.
+fn unapproved(desired: &Desired, loss: &Loss) -> Option<String> {
+    let wanted = loss.identity(desired);
+    if desired.approved.as_ref().is_some_and(|approved| approved.trim() == wanted) {
+        return None;
+    }
+    let why = match desired.quorum_loss {
+        QuorumLoss::Manual => "spec.recovery.quorumLoss is Manual",
+        QuorumLoss::Automatic if loss.is_presumed => {
+            "the nodes cannot be read, so the pods that are gone may still run"
+        }
+        QuorumLoss::Automatic => return None,
+    };
+    let name = &desired.cluster.name;
+    Some(format!(
+        "nothing is done until a person approves, because {why}: `kubectl annotate --overwrite \
+         etcd {name} {APPROVAL}={wanted}`"
+    ))
+}
+
+/// Nobody can store anything: what is left is the only copy.
+fn without_policy(desired: &Desired, loss: &Loss) -> Plan {
+    let told = loss.told(desired);
+    let Some(survivor) = loss.fullest() else {
+        return unrecoverable(&format!("{told}; nothing is left, and there is no backup policy"));
+    };
+    let (member, namespace) = (desired.cluster.member(survivor.number), &desired.cluster.namespace);
+    let message = format!(
+        "{told}; there is no backup policy, so nothing is deleted: save what {member} holds with \
+         `kubectl -n {namespace} port-forward pod/{member} 2379` and `etcdctl \
+         --endpoints=127.0.0.1:2379 snapshot save {member}.db`, and restore that into a new \
+         cluster; or set spec.backup"
+    );
+    Plan::wait(Phase::QuorumLost, Recheck::Later, message)
+}
+
+/// Nothing to restore: everything stays as it is, and nothing starts empty.
+pub(crate) fn unrecoverable(why: &str) -> Plan {
+    let message = format!(
+        "{why}; everything is kept and nothing is started empty; a person must decide: put a \
+         backup into the archive, or restore one from elsewhere into a new cluster"
+    );
+    Plan::wait(Phase::Unrecoverable, Recheck::Later, message)
+}
