@@ -40,15 +40,15 @@ pub struct Verification {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Depth {
-    /// One that a later version knows.
-    #[serde(other)]
-    Other,
     /// The stored bytes were read back and their digest compared.
-    Stored,
+    Stored = 1,
     /// They were decoded too, and the snapshot's digest and structure checked.
-    Structure,
+    Structure = 2,
     /// An etcd was started on them.
-    Restored,
+    Restored = 3,
+    /// One that a later version knows; it counts as less than those that are known.
+    #[serde(other)]
+    Other = 0,
 }
 
 impl Verification {

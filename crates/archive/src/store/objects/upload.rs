@@ -40,7 +40,7 @@ pub(in crate::store) struct ObjectUpload {
 }
 
 impl ObjectUpload {
-    pub(super) async fn begin(store: &Objects, target: &Key) -> Result<Self> {
+    pub(in crate::store) async fn begin(store: &Objects, target: &Key) -> Result<Self> {
         let staged = match store.commit {
             Commit::Rename => {
                 let own = format!("{target}{UNFINISHED}{:016x}", fastrand::u64(..));
@@ -108,7 +108,7 @@ impl ObjectUpload {
         Ok(Uploaded { size, etag: done.e_tag })
     }
 
-    async fn refuse_if_there(&self) -> Result<()> {
+    async fn refuse_if_there(&mut self) -> Result<()> {
         match self.store.head(&self.target).await {
             Err(Error::NotFound(_)) => Ok(()),
             Ok(_) => Err(Error::AlreadyExists(self.target.to_string())),
@@ -116,7 +116,7 @@ impl ObjectUpload {
         }
     }
 
-    async fn rename(&self) -> Result<()> {
+    async fn rename(&mut self) -> Result<()> {
         let only_if_absent =
             RenameOptions { target_mode: RenameTargetMode::Create, ..RenameOptions::default() };
         let target = self.store.path(&self.target);
