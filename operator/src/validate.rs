@@ -5,9 +5,9 @@
 
 use api::condition::reason;
 use api::image;
-use api::v1beta1::{Cluster, ClusterSpec, PodPolicy};
+use api::v1beta1::{Cluster, ClusterSpec, PodPolicy, QuorumLossPolicy};
 use kube::ResourceExt;
-use planner::Desired;
+use planner::{Desired, QuorumLoss};
 use planner::name::ClusterName;
 use planner::version::Version;
 
@@ -62,6 +62,12 @@ pub fn validate(cluster: &Cluster) -> Validated {
             size: usize::try_from(spec.size).unwrap_or(1).clamp(1, 7),
             paused: spec.paused,
             replace_after: spec.recovery.replace_after.get(),
+            from_backup: spec.restore.is_some(),
+            quorum_loss: match spec.recovery.quorum_loss {
+                QuorumLossPolicy::Automatic => QuorumLoss::Automatic,
+                QuorumLossPolicy::Manual => QuorumLoss::Manual,
+            },
+            approved: cluster.annotations().get(planner::APPROVAL).cloned(),
         },
         image: image::reference(repository, &version),
         name,

@@ -44,7 +44,7 @@ impl Actor<'_> {
     /// Does one step.
     pub async fn act(&mut self, step: &Step) -> Result<Outcome, Error> {
         match step {
-            Step::CreateSeed { number } => self.create_seed(*number).await,
+            Step::CreateSeed { number, restore: None } => self.create_seed(*number).await,
             Step::CreateJoiner { number, initial } => {
                 self.create_joiner(*number, initial.iter().copied().collect()).await
             }
@@ -55,6 +55,11 @@ impl Actor<'_> {
             Step::Promote { id, .. } => self.promote(*id).await,
             Step::RemoveMember { id, .. } => self.remove_member(*id).await,
             Step::MoveLeader { to, .. } => self.move_leader(*to).await,
+            Step::CreateSeed { restore: Some(_), .. }
+            | Step::RecordRestore(_)
+            | Step::OrderSnapshot { .. }
+            | Step::FinishRestore { .. }
+            | Step::AbortRecovery => Err(no_restore()),
         }
     }
 
@@ -89,4 +94,10 @@ impl Actor<'_> {
         self.sight.cluster = written;
         Ok(Outcome::Done)
     }
+}
+
+/// What no plan holds as long as nothing is observed of an archive.
+fn no_restore() -> Error {
+    let remedy = "use a release that has it".into();
+    Error::Missing { kind: "part of the operator", name: "restore".into(), remedy }
 }

@@ -52,6 +52,9 @@ fn sight() -> Sight {
             record: Record::default(),
             pods: BTreeMap::new(),
             membership: Membership::Unknown,
+            stranded: BTreeMap::new(),
+            archive: planner::Archive::NoPolicy,
+            source: planner::Source::Unresolved("no restore is wanted".into()),
         },
     }
 }
@@ -139,7 +142,7 @@ fn foreign_pod(_: &Call) -> (StatusCode, Value) {
 
 #[tokio::test]
 async fn a_number_is_written_down_before_its_pod_is_made() {
-    let (outcome, calls) = act(Step::CreateSeed { number: 7 }, &[echo, echo]).await;
+    let (outcome, calls) = act(Step::CreateSeed { number: 7, restore: None }, &[echo, echo]).await;
     assert_eq!(outcome.unwrap(), Outcome::Done);
     assert_eq!(
         (&calls[0].method, calls[0].path.as_str()),
@@ -157,28 +160,28 @@ async fn a_number_is_written_down_before_its_pod_is_made() {
 
 #[tokio::test]
 async fn no_pod_is_made_when_the_status_changed_meanwhile() {
-    let (outcome, calls) = act(Step::CreateSeed { number: 7 }, &[conflict]).await;
+    let (outcome, calls) = act(Step::CreateSeed { number: 7, restore: None }, &[conflict]).await;
     assert!(matches!(outcome, Err(Error::Conflict { .. })), "{outcome:?}");
     assert_eq!(calls.len(), 1);
 }
 
 #[tokio::test]
 async fn a_lower_number_never_lowers_the_mark() {
-    let (_, calls) = act(Step::CreateSeed { number: 1 }, &[echo, echo]).await;
+    let (_, calls) = act(Step::CreateSeed { number: 1, restore: None }, &[echo, echo]).await;
     assert_eq!(calls[0].body["status"]["nextMember"], 4);
 }
 
 #[tokio::test]
 async fn a_pod_of_ours_that_is_there_already_is_done() {
     let answers: [Answer; 3] = [echo, already_exists, our_pod];
-    let (outcome, _) = act(Step::CreateSeed { number: 2 }, &answers).await;
+    let (outcome, _) = act(Step::CreateSeed { number: 2, restore: None }, &answers).await;
     assert_eq!(outcome.unwrap(), Outcome::Done);
 }
 
 #[tokio::test]
 async fn a_foreign_pod_of_that_name_is_a_clash() {
     let answers: [Answer; 3] = [echo, already_exists, foreign_pod];
-    let (outcome, _) = act(Step::CreateSeed { number: 2 }, &answers).await;
+    let (outcome, _) = act(Step::CreateSeed { number: 2, restore: None }, &answers).await;
     let Err(Error::Clash { name, .. }) = outcome else { panic!("{outcome:?}") };
     assert_eq!(name, "orders-0002");
 }

@@ -18,7 +18,7 @@ use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt};
 use planner::name::ClusterName;
-use planner::{Members, NodeState, Observed};
+use planner::{Archive, Members, NodeState, Observed, Source};
 
 pub use members::{EtcdView, host_port};
 pub use nodes::{Nodes, state as node_state};
@@ -176,5 +176,12 @@ fn observed(
     };
     let pods = pods.iter().map(read).collect();
     let record = record::read(cluster, name, nodes);
-    Observed { record, pods, membership: etcd.membership(name) }
+    Observed {
+        record,
+        pods,
+        membership: etcd.membership(name),
+        stranded: BTreeMap::new(),
+        archive: Archive::NoPolicy,
+        source: Source::Unresolved("this release does not restore".into()),
+    }
 }

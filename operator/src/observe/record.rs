@@ -23,6 +23,8 @@ pub fn read(cluster: &Cluster, name: &ClusterName, nodes: &Nodes) -> Record {
         cluster_id: cluster_id(cluster).map(|id| id.0),
         reached_size: usize::try_from(status.reached_size).unwrap_or_default(),
         members: members.collect(),
+        recoveries: 0,
+        restore: None,
     }
 }
 

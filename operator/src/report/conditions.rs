@@ -35,7 +35,7 @@ fn available(sight: &Sight, plan: &Plan) -> Claim {
     let type_ = condition::AVAILABLE;
     let Some(members) = sight.members() else {
         let why = match plan.phase {
-            Phase::QuorumLost => reason::QUORUM_LOST,
+            Phase::QuorumLost | Phase::Recovering | Phase::Unrecoverable => reason::QUORUM_LOST,
             Phase::Creating => reason::CREATING,
             Phase::Failed => reason::WAITING,
             _ => reason::NO_QUORUM,
@@ -60,7 +60,8 @@ fn progressing(plan: &Plan) -> Claim {
         Phase::Running => (status::FALSE, reason::AS_SPECIFIED),
         Phase::Paused => (status::FALSE, reason::PAUSED),
         Phase::NoQuorum => (status::FALSE, reason::NO_QUORUM),
-        Phase::QuorumLost => (status::FALSE, reason::QUORUM_LOST),
+        Phase::QuorumLost | Phase::Unrecoverable => (status::FALSE, reason::QUORUM_LOST),
+        Phase::Recovering => (status::TRUE, reason::QUORUM_LOST),
         Phase::Failed => (status::FALSE, reason::WAITING),
     };
     (condition::PROGRESSING, status, reason, plan.message.clone())
@@ -69,7 +70,9 @@ fn progressing(plan: &Plan) -> Claim {
 fn degraded(sight: &Sight, plan: &Plan) -> Claim {
     let type_ = condition::DEGRADED;
     match (sight.members(), plan.phase) {
-        (_, Phase::QuorumLost) => (type_, status::TRUE, reason::QUORUM_LOST, plan.message.clone()),
+        (_, Phase::QuorumLost | Phase::Recovering | Phase::Unrecoverable) => {
+            (type_, status::TRUE, reason::QUORUM_LOST, plan.message.clone())
+        }
         (_, Phase::NoQuorum) => (type_, status::TRUE, reason::NO_QUORUM, plan.message.clone()),
         (_, Phase::Failed) => (type_, status::TRUE, reason::WAITING, plan.message.clone()),
         (Some(members), _) => {

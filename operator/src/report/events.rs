@@ -90,14 +90,21 @@ fn is_new_claim(
 /// What a finished step did; nothing for the operator's own book-keeping.
 fn of_step(step: &Step, cluster: &ClusterName) -> Option<Happening> {
     let (reason, number, what) = match step {
-        Step::CreateSeed { number } => ("PodCreated", number, "created as the first member"),
+        Step::CreateSeed { number, .. } => ("PodCreated", number, "created as the first member"),
         Step::CreateJoiner { number, .. } => ("PodCreated", number, "created; it waits to join"),
         Step::DeletePod { number } => ("PodDeleted", number, "deleted"),
         Step::AddLearner { number } => ("LearnerAdded", number, "added to etcd without a vote"),
         Step::Promote { number, .. } => ("MemberPromoted", number, "has a vote now"),
         Step::RemoveMember { number, .. } => ("MemberRemoved", number, "removed from etcd"),
         Step::MoveLeader { number, .. } => ("LeaderMoved", number, "leads now"),
-        Step::MarkServed { .. } | Step::RecordServed { .. } => return None,
+        Step::OrderSnapshot { number, .. } => {
+            ("SnapshotOrdered", number, "is stored before the cluster is made anew")
+        }
+        Step::FinishRestore { number, .. } => ("Restored", number, "serves what was restored"),
+        Step::MarkServed { .. }
+        | Step::RecordServed { .. }
+        | Step::RecordRestore(_)
+        | Step::AbortRecovery => return None,
     };
     let pod = cluster.member(*number);
     Some(Happening { warning: false, reason, note: format!("{pod} {what}"), pod: Some(pod) })
@@ -115,6 +122,10 @@ pub fn step_name(step: &Step) -> &'static str {
         Step::Promote { .. } => "Promote",
         Step::RemoveMember { .. } => "RemoveMember",
         Step::MoveLeader { .. } => "MoveLeader",
+        Step::RecordRestore(_) => "RecordRestore",
+        Step::OrderSnapshot { .. } => "OrderSnapshot",
+        Step::FinishRestore { .. } => "FinishRestore",
+        Step::AbortRecovery => "AbortRecovery",
     }
 }
 

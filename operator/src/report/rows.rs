@@ -99,6 +99,7 @@ fn trouble(sight: &Sight, number: Option<u32>) -> String {
         PodState::Pending(why) => format!("its pod is pending: {why}"),
         PodState::Gated => "its guard has not let it start".into(),
         PodState::DataLost => "its data is gone".into(),
+        PodState::RestoreRefused(why) => format!("its backup was refused: {why}"),
         PodState::CrashLooping(_) => "it crash-loops".into(),
         PodState::Failed(_) => "its pod failed".into(),
         PodState::Running { .. } => match sight.etcd.answers.get(&number).map(|a| &a.status) {
