@@ -51,6 +51,7 @@ pub enum Taken {
 pub struct Progress {
     received: AtomicU64,
     stored: AtomicU64,
+    expected: AtomicU64,
 }
 
 impl Progress {
@@ -62,6 +63,16 @@ impl Progress {
     /// So many more bytes went to the store.
     pub fn store(&self, bytes: u64) {
         self.stored.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many bytes will come from etcd in all.
+    pub fn expect(&self, bytes: u64) {
+        self.expected.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Bytes that will come from etcd in all; 0 while that is not known.
+    pub fn expected(&self) -> u64 {
+        self.expected.load(Ordering::Relaxed)
     }
 
     /// Bytes that came from etcd so far.

@@ -1,0 +1,326 @@
+//! What follows from the end of a piece of work.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::sidecar::{BackupRequest, Failing, RecentBackup, RequestState, SidecarStatus};
+use archive::prune::Pruned;
+use archive::store::Store;
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+use super::Engine;
+use super::backoff::backoff;
+use super::task::{self, Origin, Refusal, Task};
+use super::work::{Backup, Done};
+use crate::schedule::Last;
+use crate::serve::stock::{Known, Listing, Stock};
+use crate::serve::taker::{Problem, Taken};
+
+/// The seed's unit of sizes: 10⁶ bytes.
+const MEGABYTE: f64 = 1e6;
+
+impl Engine {
+    pub(super) fn settle(&mut self, done: Done) {
+        let backup = self.running.take().and_then(|running| running.backup);
+        match (done, backup) {
+            (Done::Taken(outcome), Some(backup)) => self.taken(backup, outcome),
+            // There is no backup without its task.
+            (Done::Taken(_), None) => {}
+            (Done::Opened(outcome), _) => self.opened(outcome),
+            (Done::Listed(outcome), _) => self.listed(outcome),
+            (Done::Pruned(outcome), _) => self.pruned(outcome),
+            (Done::Tidied(outcome), _) => self.tidied(outcome),
+            (Done::Erased(outcome), _) => self.erased(outcome),
+        }
+    }
+
+    fn opened(&mut self, outcome: archive::Result<Arc<dyn Store>>) {
+        match outcome {
+            Ok(store) => {
+                let stock = Stock::new(store, self.parts.archive.clone(), &self.parts.url);
+                self.shown.stock.get_or_init(|| Arc::new(stock));
+            }
+            Err(error) => self.store_failed(&error.into()),
+        }
+    }
+
+    fn listed(&mut self, outcome: archive::Result<Listing>) {
+        let listing = match outcome {
+            Ok(listing) => listing,
+            Err(error) => return self.store_failed(&error.into()),
+        };
+        let is_first = self.listing.replace(listing).is_none();
+        self.shown.ready.cancel();
+        if is_first {
+            self.begin_with_listing();
+        }
+        self.show_listing();
+    }
+
+    fn begin_with_listing(&mut self) {
+        let own = self.listing.iter().flat_map(|listing| &listing.own);
+        let now = self.parts.clock.now();
+        self.last = last_success(own.map(|known| &**known), now);
+        self.store_failures = 0;
+        self.show_last();
+        // Nothing but the store can have failed so far.
+        self.parts.metrics.recovered();
+        self.shown.board.publish(|status| status.failing = None);
+        if self.takes_backups() {
+            self.arm();
+        }
+        self.find_stored_orders();
+        self.prune_is_due = true;
+    }
+
+    /// The store cannot be opened or listed. Those who wait are told why.
+    fn store_failed(&mut self, problem: &Problem) {
+        // A list that was there before is good enough until the next.
+        if self.listing.is_some() {
+            tracing::warn!(reason = problem.reason, "the list cannot be made anew: {problem}");
+            return;
+        }
+        self.store_failures = self.store_failures.saturating_add(1);
+        self.store_not_before = Instant::now() + backoff(self.store_failures, fastrand::f64());
+        self.failed(problem);
+        let (now, orders): (Vec<_>, Vec<_>) = std::mem::take(&mut self.queue)
+            .into_iter()
+            .partition(|task| matches!(task.origin, Origin::Now(_)));
+        for task in now {
+            self.refuse(task, &Refusal::Failed(problem.clone()));
+        }
+        self.queue = orders.into();
+        for id in self.queue.iter().filter_map(|task| task.job.request.as_ref()) {
+            let message = Some(problem.message.clone());
+            self.shown.board.show(task::request(id, RequestState::Pending, message), None);
+        }
+        self.shown.ready.cancel();
+    }
+
+    fn taken(&mut self, backup: Backup, outcome: Result<Taken, Problem>) {
+        self.end_backup();
+        match outcome {
+            Ok(taken) => self.succeeded(backup, taken),
+            Err(problem) => self.attempt_failed(backup.task, &problem),
+        }
+    }
+
+    /// Nothing is being taken any more.
+    pub(super) fn end_backup(&self) {
+        self.parts.metrics.runs(false);
+        self.shown.board.publish(|status| status.running = None);
+    }
+
+    fn succeeded(&mut self, backup: Backup, taken: Taken) {
+        let finished = self.parts.clock.now();
+        self.last = Some(Last { started: backup.started, finished });
+        let known = match taken {
+            Taken::Unchanged => {
+                self.parts.metrics.unchanged();
+                tracing::info!("nothing has changed since the last backup");
+                None
+            }
+            Taken::Stored(manifest, digest) => {
+                let took = backup.since.elapsed();
+                self.parts.metrics.stored(manifest.raw.size, manifest.stored.size, took);
+                let (id, seconds) = (manifest.id.to_string(), took.as_secs_f64());
+                tracing::info!(backup = id, seconds, "the backup is stored");
+                self.shown.stock.get().map(|stock| stock.remember(&manifest, digest))
+            }
+        };
+        if let (Some(known), Some(listing)) = (&known, &mut self.listing) {
+            let place = listing.own.partition_point(|other| other.id > known.id);
+            listing.own.insert(place, known.clone());
+            self.prune_is_due = true;
+        }
+        self.retry = None;
+        self.shown.board.publish(|status| status.failing = None);
+        self.show_listing();
+        self.show_last();
+        self.arm();
+        self.tell(backup.task, known.as_deref());
+    }
+
+    /// Tells whoever asked for it that the backup is there.
+    fn tell(&self, task: Task, known: Option<&Known>) {
+        let Some(known) = known else {
+            // An attempt that writes always has no other good end.
+            let problem = Problem::new("Unchanged", "the backup was not written; ask once more");
+            return self.refuse(task, &Refusal::Failed(problem));
+        };
+        match task.origin {
+            Origin::Schedule => {}
+            Origin::Order(id) => {
+                let request = task::request(&id, RequestState::Stored, None);
+                let backup = Some(known.backup.clone());
+                let received = known.backup.raw_size;
+                self.shown.board.show(BackupRequest { backup, received, ..request }, None);
+            }
+            Origin::Now(replies) => {
+                for reply in replies {
+                    drop(reply.send(Ok(known.id)));
+                }
+            }
+        }
+    }
+
+    fn attempt_failed(&mut self, task: Task, problem: &Problem) {
+        self.failed(problem);
+        match &task.origin {
+            Origin::Schedule => self.retry = Some(again(task)),
+            Origin::Now(_) => self.refuse(task, &Refusal::Failed(problem.clone())),
+            Origin::Order(_) if problem.is_final => {
+                self.refuse(task, &Refusal::Failed(problem.clone()));
+            }
+            Origin::Order(id) => {
+                let message = Some(problem.message.clone());
+                self.shown.board.show(task::request(id, RequestState::Pending, message), None);
+                self.queue.push_back(again(task));
+            }
+        }
+    }
+
+    /// Counts a failure and shows it.
+    fn failed(&self, problem: &Problem) {
+        tracing::warn!(reason = problem.reason, "the attempt failed: {problem}");
+        self.parts.metrics.failed(problem.reason);
+        let now = self.parts.clock.now();
+        self.shown.board.publish(|status| {
+            let (since, attempts) =
+                status.failing.as_ref().map_or((now, 0), |row| (row.since, row.attempts));
+            status.failing = Some(Failing {
+                since,
+                attempts: attempts.saturating_add(1),
+                reason: problem.reason.to_owned(),
+                message: problem.message.clone(),
+            });
+        });
+    }
+
+    /// Ends a backup of which nothing moves.
+    pub(super) fn give_up_running(&mut self) {
+        if let Some(backup) = self.running.take().and_then(|running| running.backup) {
+            let problem = Problem::new(
+                "Stalled",
+                "nothing of the backup has moved for minutes; see whether etcd and the store answer",
+            );
+            self.taken(backup, Err(problem));
+        }
+    }
+
+    fn pruned(&mut self, outcome: archive::Result<Pruned>) {
+        match outcome {
+            Ok(pruned) => {
+                self.parts.metrics.pruned(pruned.deleted.len(), pruned.failed.len());
+                for (id, error) in &pruned.failed {
+                    tracing::warn!(backup = %id, "retention cannot delete it: {error}");
+                }
+                if !pruned.deleted.is_empty() {
+                    tracing::info!(deleted = pruned.deleted.len(), "retention has deleted backups");
+                }
+                if let Some(listing) = &mut self.listing {
+                    listing.own.retain(|known| !pruned.deleted.contains(&known.id));
+                }
+                self.show_listing();
+            }
+            Err(error) => {
+                self.parts.metrics.pruned(0, 1);
+                tracing::warn!(reason = error.reason(), "retention failed: {error}");
+            }
+        }
+    }
+
+    fn tidied(&mut self, outcome: archive::Result<usize>) {
+        match outcome {
+            Ok(removed) => self.parts.metrics.tidied(removed),
+            Err(error) => {
+                tracing::warn!(reason = error.reason(), "cleaning up failed: {error}");
+            }
+        }
+        if let Some(stock) = self.shown.stock.get().cloned() {
+            self.look(stock);
+        }
+        // What retention could not delete is tried again.
+        self.prune_is_due = true;
+    }
+
+    fn erased(&mut self, outcome: archive::Result<()>) {
+        let outcome = outcome.map_err(Problem::from);
+        if let (Ok(()), Some(listing)) = (&outcome, &mut self.listing) {
+            tracing::info!("the archive is deleted");
+            listing.own.clear();
+            self.last = None;
+            self.shown.board.publish(|status| *status = erased_status(status));
+        }
+        self.show_listing();
+        for reply in self.erase.drain(..) {
+            drop(reply.send(outcome.clone().map_err(Refusal::Failed)));
+        }
+    }
+
+    fn show_last(&self) {
+        let last = self.last.map(|last| last.finished);
+        self.parts.metrics.succeeded(last);
+        self.shown.board.publish(|status| status.last_success = last);
+    }
+
+    /// Brings status and metrics up to date with the list.
+    pub(super) fn show_listing(&self) {
+        let Some(listing) = &self.listing else { return };
+        let stored: u64 = listing.own.iter().map(|known| known.backup.stored_size).sum();
+        let [own, earlier] =
+            [&listing.own, &listing.earlier].map(|list| u64::try_from(list.len()).unwrap_or(0));
+        let newest = listing.own.iter().find(|known| known.backup.damaged.is_none());
+        self.parts.metrics.archive(own, stored, earlier);
+        self.shown.board.publish(|status| {
+            status.recent_backup = newest.map(|known| recent(known));
+            status.backups = own;
+            status.backup_size = megabytes(stored);
+            status.earlier_backups = earlier;
+        });
+    }
+}
+
+/// After the end of the archive only the number of the status stays.
+fn erased_status(status: &SidecarStatus) -> SidecarStatus {
+    SidecarStatus { sequence: status.sequence, ..SidecarStatus::default() }
+}
+
+/// The task for its next try.
+fn again(task: Task) -> Task {
+    let failures = task.failures.saturating_add(1);
+    let not_before = Instant::now() + backoff(failures, fastrand::f64());
+    Task { failures, not_before, ..task }
+}
+
+/// The last success that the archive tells of. Those in the future were made by a clock that was put
+/// back since; when there are no others, the last was just now.
+fn last_success<'a>(own: impl Iterator<Item = &'a Known>, now: Timestamp) -> Option<Last> {
+    let lasts = own
+        .filter(|known| known.backup.damaged.is_none())
+        .map(|known| Last { started: known.backup.start_time, finished: known.backup.finish_time });
+    let (past, future): (Vec<_>, Vec<_>) = lasts.partition(|last| last.finished <= now);
+    let latest = past.into_iter().max_by_key(|last| last.finished);
+    latest.or_else(|| (!future.is_empty()).then_some(Last { started: now, finished: now }))
+}
+
+fn recent(known: &Known) -> RecentBackup {
+    let backup = &known.backup;
+    let took = Duration::try_from(backup.finish_time.duration_since(backup.start_time));
+    let took = took.unwrap_or_default();
+    RecentBackup {
+        creation_time: backup.finish_time.to_string(),
+        size: megabytes(backup.stored_size),
+        version: backup.etcd_version.clone(),
+        time_took_in_second: took.as_secs() + u64::from(took.subsec_nanos() > 0),
+        id: backup.id.clone(),
+        revision: backup.revision,
+    }
+}
+
+/// Rounded to a thousandth: nobody reads the rest.
+fn megabytes(bytes: u64) -> f64 {
+    let kilobytes = u32::try_from(bytes / 1000).unwrap_or(u32::MAX);
+    f64::from(kilobytes) * 1e3 / MEGABYTE
+}

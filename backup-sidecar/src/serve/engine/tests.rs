@@ -1,0 +1,8 @@
+//! The engine with a paused clock, a store in memory and a taker that does what the test says.
+
+mod archive;
+mod failures;
+mod orders;
+mod stop;
+mod times;
+mod world;

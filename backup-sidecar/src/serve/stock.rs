@@ -1,0 +1,328 @@
+//! The archive as the server sees it: the list with its manifests, and what is done to backups.
+//!
+//! Manifests never change, so each is read once. Every list is made anew, because a second sidecar, or
+//! a person, may have changed the archive meanwhile.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use api::sidecar::StoredBackup;
+use archive::{
+    Error, Result, abandoned,
+    catalogue::{self, Committed, Listed},
+    digest::Digest,
+    layout::{ArchivePath, BackupId},
+    manifest::{Manifest, Reason},
+    prune::{self, Pruned},
+    retention::{self, Fate},
+    store::{Reading, Span, Store},
+};
+use bytes::Bytes;
+use futures::StreamExt;
+use jiff::Timestamp;
+use tokio::time::{Instant, timeout};
+
+/// Listing thousands of backups for the first time takes seconds.
+const LIST: Duration = Duration::from_mins(2);
+/// Deleting thousands takes longer.
+const DELETE: Duration = Duration::from_mins(10);
+/// A backup that was asked for is not removed by retention for so long: somebody restores from it.
+const PIN: Duration = Duration::from_hours(1);
+/// See [`catalogue`]: a spec of 1.5 MB and some kilobytes.
+const LARGEST_MANIFEST: u64 = 8 << 20;
+
+/// One archive in a store.
+#[derive(Debug)]
+pub(crate) struct Stock {
+    store: Arc<dyn Store>,
+    archive: ArchivePath,
+    /// The store's URL without its options.
+    url: String,
+    known: Mutex<BTreeMap<(ArchivePath, BackupId), Arc<Known>>>,
+    pins: Mutex<BTreeMap<BackupId, Instant>>,
+}
+
+/// What is remembered of a backup.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Known {
+    /// Where it lies.
+    pub(crate) id: BackupId,
+    /// As the API shows it.
+    pub(crate) backup: StoredBackup,
+    /// Until when the store is known to lock it.
+    locked_until: Option<Timestamp>,
+}
+
+/// What is in the store.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(crate) struct Listing {
+    /// This cluster's backups, newest first.
+    pub(crate) own: Vec<Arc<Known>>,
+    /// Those of earlier clusters of its name, those of one archive together.
+    pub(crate) earlier: Vec<Arc<Known>>,
+}
+
+impl Stock {
+    /// What this archive has; `url` is what the store is called.
+    pub(crate) fn new(store: Arc<dyn Store>, archive: ArchivePath, url: &str) -> Self {
+        let url = url.split('?').next().unwrap_or(url).trim_end_matches('/').to_owned();
+        Self { store, archive, url, known: Mutex::default(), pins: Mutex::default() }
+    }
+
+    /// The store behind it.
+    pub(crate) fn store(&self) -> &Arc<dyn Store> {
+        &self.store
+    }
+
+    /// Lists the backups of this cluster and of all that bore its name. One that is damaged is shown
+    /// as such; that one was deleted meanwhile is fine; any other trouble fails the list.
+    pub(crate) async fn list(&self) -> Result<Listing> {
+        within(LIST, "listing the backups", self.list_all()).await
+    }
+
+    async fn list_all(&self) -> Result<Listing> {
+        let (namespace, cluster) = (self.archive.namespace(), self.archive.cluster());
+        let listed = catalogue::list_of_name(&*self.store, namespace, cluster).await?;
+        self.forget_all_but(&listed);
+        let unknown = listed.iter().filter(|one| self.known_of(one).is_none()).cloned().collect();
+        let mut odd = BTreeMap::new();
+        let mut read = std::pin::pin!(catalogue::read_all(&self.store, unknown));
+        while let Some((one, committed)) = read.next().await {
+            match committed {
+                Ok(committed) => drop(self.keep(&one.archive, &committed)),
+                Err(Error::NotFound(_)) => {}
+                Err(error @ (Error::Damaged { .. } | Error::UnknownFormat { .. })) => {
+                    odd.insert((one.archive, one.id), error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        let mut listing = Listing::default();
+        for one in &listed {
+            let error = odd.remove(&(one.archive.clone(), one.id));
+            let Some(known) = self.row(one, error.as_ref()) else { continue };
+            let is_own = one.archive == self.archive;
+            if is_own { &mut listing.own } else { &mut listing.earlier }.push(known);
+        }
+        Ok(listing)
+    }
+
+    /// A backup as the list and its manifest together tell it.
+    fn row(&self, listed: &Listed, error: Option<&Error>) -> Option<Arc<Known>> {
+        let known = match error {
+            Some(error) => Arc::new(self.unreadable(listed, error)),
+            None => self.known_of(listed)?,
+        };
+        let damaged = listed.damaged.map(|time| {
+            format!("at {time} it was read back and found damaged; verify it again, or delete it")
+        });
+        if listed.verified == known.backup.verified && damaged.is_none() {
+            return Some(known);
+        }
+        let mut found = Known::clone(&known);
+        found.backup.verified = listed.verified;
+        found.backup.damaged = damaged.or(found.backup.damaged);
+        Some(Arc::new(found))
+    }
+
+    fn known_of(&self, listed: &Listed) -> Option<Arc<Known>> {
+        let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.get(&(listed.archive.clone(), listed.id)).cloned()
+    }
+
+    fn forget_all_but(&self, listed: &[Listed]) {
+        let there: BTreeSet<_> = listed.iter().map(|one| (&one.archive, one.id)).collect();
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        known.retain(|(archive, id), _| there.contains(&(archive, *id)));
+    }
+
+    /// Remembers a backup that was just stored.
+    pub(crate) fn remember(&self, manifest: &Manifest, digest: Digest) -> Arc<Known> {
+        self.keep(&self.archive, &Committed { manifest: manifest.clone(), digest })
+    }
+
+    fn keep(&self, archive: &ArchivePath, committed: &Committed) -> Arc<Known> {
+        let manifest = &committed.manifest;
+        let known = Arc::new(Known {
+            id: manifest.id,
+            backup: self.describe(archive, committed),
+            locked_until: manifest.locked_until,
+        });
+        let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        all.insert((archive.clone(), manifest.id), known.clone());
+        known
+    }
+
+    fn describe(&self, archive: &ArchivePath, committed: &Committed) -> StoredBackup {
+        let Committed { manifest, digest } = committed;
+        StoredBackup {
+            id: manifest.id.to_string(),
+            cluster_uid: archive.uid().to_owned(),
+            reason: word(manifest.reason).to_owned(),
+            request: manifest.request.clone(),
+            etcd_version: manifest.source.etcd_version.clone(),
+            revision: signed(manifest.revision),
+            compact_revision: signed(manifest.compact_revision),
+            raw_size: manifest.raw.size,
+            stored_size: manifest.stored.size,
+            manifest_digest: digest.to_string(),
+            start_time: manifest.started,
+            finish_time: manifest.finished,
+            location: self.location(archive, manifest.id),
+            verified: None,
+            damaged: None,
+        }
+    }
+
+    /// What can be said of a backup whose manifest cannot be read.
+    fn unreadable(&self, listed: &Listed, error: &Error) -> Known {
+        let id = listed.id;
+        let backup = StoredBackup {
+            id: id.to_string(),
+            cluster_uid: listed.archive.uid().to_owned(),
+            reason: String::new(),
+            request: None,
+            etcd_version: String::new(),
+            revision: signed(id.revision()),
+            compact_revision: 0,
+            raw_size: 0,
+            stored_size: listed.stored_size.unwrap_or(0),
+            manifest_digest: String::new(),
+            start_time: id.start(),
+            finish_time: listed.committed,
+            location: self.location(&listed.archive, id),
+            verified: None,
+            damaged: Some(error.to_string()),
+        };
+        Known { id, backup, locked_until: None }
+    }
+
+    fn location(&self, archive: &ArchivePath, id: BackupId) -> String {
+        let key = archive.backup(id.start()).map(|key| key.to_string()).unwrap_or_default();
+        format!("{}/{key}", self.url)
+    }
+
+    /// Whether this UID, or none, means the cluster's own archive.
+    pub(crate) fn is_own(&self, uid: Option<&str>) -> bool {
+        uid.is_none_or(|uid| uid == self.archive.uid())
+    }
+
+    /// The archive of this UID under the cluster's name; without one, the cluster's own.
+    fn archive_of(&self, uid: Option<&str>) -> Result<ArchivePath> {
+        let Some(uid) = uid else { return Ok(self.archive.clone()) };
+        ArchivePath::new(self.archive.namespace(), self.archive.cluster(), uid)
+    }
+
+    /// A backup's manifest with its digest.
+    pub(crate) async fn committed(&self, id: BackupId, uid: Option<&str>) -> Result<Committed> {
+        catalogue::read(&*self.store, &self.archive_of(uid)?, id).await
+    }
+
+    /// The bytes of a backup's manifest as they were written.
+    pub(crate) async fn manifest(&self, id: BackupId, uid: Option<&str>) -> Result<Bytes> {
+        self.pin(id);
+        let key = self.archive_of(uid)?.manifest(id)?;
+        self.store.get(&key, Span::ALL).await?.bytes(LARGEST_MANIFEST).await
+    }
+
+    /// The stored bytes of a backup, from its manifest.
+    pub(crate) async fn data(
+        &self,
+        manifest: &Manifest,
+        uid: Option<&str>,
+        span: Span,
+    ) -> Result<Reading> {
+        self.pin(manifest.id);
+        let key = self.archive_of(uid)?.object(manifest.id, &manifest.stored.object)?;
+        self.store.get(&key, span).await
+    }
+
+    /// The database of a backup, decoded and checked on the way.
+    pub(crate) fn database(
+        &self,
+        manifest: &Manifest,
+        uid: Option<&str>,
+    ) -> Result<archive::download::Download> {
+        self.pin(manifest.id);
+        archive::download::Download::open(self.store.clone(), &self.archive_of(uid)?, manifest)
+    }
+
+    /// Deletes one backup.
+    pub(crate) async fn delete(&self, id: BackupId, uid: Option<&str>) -> Result<()> {
+        let archive = self.archive_of(uid)?;
+        let deletion = prune::delete(&*self.store, &archive, id);
+        within(DELETE, "deleting the backup", deletion).await
+    }
+
+    /// Deletes everything of this cluster's archive.
+    pub(crate) async fn erase(&self) -> Result<()> {
+        let deletion = prune::delete_archive(&*self.store, &self.archive);
+        within(DELETE, "deleting the archive", deletion).await
+    }
+
+    /// Deletes what no rule of the policy keeps.
+    pub(crate) async fn prune(&self, policy: &retention::Policy, now: Timestamp) -> Result<Pruned> {
+        within(DELETE, "deleting old backups", async {
+            let listed = catalogue::list(&*self.store, &self.archive).await?;
+            let candidates: Vec<_> = listed.iter().map(|one| self.candidate(one)).collect();
+            let verdicts = retention::judge(&candidates, policy, &self.pinned(), now);
+            let unwanted = verdicts.iter().filter(|verdict| verdict.fate == Fate::Delete);
+            let unwanted: BTreeSet<_> = unwanted.map(|one| one.id).collect();
+            let backups: Vec<_> = listed.iter().filter(|one| unwanted.contains(&one.id)).collect();
+            Ok(prune::delete_all(&*self.store, &backups).await)
+        })
+        .await
+    }
+
+    fn candidate(&self, listed: &Listed) -> retention::Candidate {
+        let locked_until = self.known_of(listed).and_then(|known| known.locked_until);
+        retention::Candidate { locked_until, ..retention::Candidate::from(listed) }
+    }
+
+    /// Removes what died on its way; gives the number of uploads and objects.
+    pub(crate) async fn tidy(&self, now: Timestamp) -> Result<usize> {
+        within(DELETE, "removing what died on its way", async {
+            let found = abandoned::find(&*self.store, &self.archive, now).await?;
+            abandoned::remove(&*self.store, &found).await
+        })
+        .await
+    }
+
+    fn pin(&self, id: BackupId) {
+        let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        pins.retain(|_, since| since.elapsed() < PIN);
+        pins.insert(id, Instant::now());
+    }
+
+    fn pinned(&self) -> BTreeSet<BackupId> {
+        let pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
+        pins.iter().filter(|(_, since)| since.elapsed() < PIN).map(|(id, _)| *id).collect()
+    }
+}
+
+/// The word for a reason, as manifests have it.
+pub(crate) fn word(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Scheduled => "scheduled",
+        Reason::OnDemand => "on-demand",
+        Reason::BeforeRecovery => "before-recovery",
+        Reason::BeforeUpgrade => "before-upgrade",
+        Reason::Final => "final",
+        Reason::Other => "other",
+    }
+}
+
+/// etcd counts revisions in signed numbers.
+fn signed(revision: u64) -> i64 {
+    i64::try_from(revision).unwrap_or(i64::MAX)
+}
+
+async fn within<T>(
+    limit: Duration,
+    what: &str,
+    call: impl Future<Output = Result<T>>,
+) -> Result<T> {
+    let end = timeout(limit, call).await;
+    end.unwrap_or_else(|_| Err(Error::Timeout(format!("{what} ({limit:?})"))))
+}
