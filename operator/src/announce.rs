@@ -1,6 +1,5 @@
 //! Writes Events. Telling is a courtesy: an Event that is refused never stops the work it tells of.
 
-use api::v1beta1::Cluster;
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, Recorder, Reporter};
 use kube::{Client, Resource, ResourceExt};
@@ -25,10 +24,13 @@ impl Announcer {
         Self { client: client.clone(), reporter, recorder }
     }
 
-    /// Tells what happened to a cluster.
-    pub async fn tell(&self, cluster: &Cluster, happenings: &[Happening]) {
-        let reference = cluster.object_ref(&());
-        let namespace = cluster.namespace().unwrap_or_default();
+    /// Tells what happened to an object of ours.
+    pub async fn tell<K>(&self, object: &K, happenings: &[Happening])
+    where
+        K: Resource<DynamicType = ()> + Sync,
+    {
+        let reference = object.object_ref(&());
+        let namespace = object.namespace().unwrap_or_default();
         for happening in happenings {
             match self.publish(&happening.event(&namespace), &reference).await {
                 Ok(()) => {}
@@ -36,7 +38,7 @@ impl Announcer {
                 Err(error) if is_namespace_ending(&error) => return,
                 Err(error) => {
                     let (error, reason) = (error.sentence(), happening.reason);
-                    tracing::warn!(error, reason, cluster = cluster.name_any(), "lost an Event");
+                    tracing::warn!(error, reason, name = object.name_any(), "lost an Event");
                 }
             }
         }

@@ -28,6 +28,30 @@ pub struct Args {
     #[arg(long, env = "INIT_IMAGE")]
     pub init_image: String,
 
+    /// Image with etcd-backup-sidecar, which takes the backups of a cluster.
+    #[arg(long, env = "SIDECAR_IMAGE")]
+    pub sidecar_image: String,
+
+    /// Secret in the operator's namespace with an AWS credentials file under the key credentials,
+    /// for clusters that write `s3: {}`.
+    #[arg(long, env = "BACKUP_AWS_SECRET", default_value = "", value_name = "SECRET")]
+    pub backup_aws_secret: String,
+
+    /// `ConfigMap` in the operator's namespace with an AWS configuration file under the key config,
+    /// for clusters that write `s3: {}`.
+    #[arg(long, env = "BACKUP_AWS_CONFIG", default_value = "", value_name = "CONFIGMAP")]
+    pub backup_aws_config: String,
+
+    /// Bucket of clusters that write `s3: {}`.
+    #[arg(long, env = "BACKUP_S3_BUCKET", default_value = "", value_name = "BUCKET")]
+    pub backup_s3_bucket: String,
+
+    /// Provisioner of backup volumes, such as kubernetes.io/gce-pd: volumes whose spec names no class
+    /// get the class etcd-backup- and its last part. Empty: the cluster's default class. none: no
+    /// backups on volumes without a class.
+    #[arg(long, env = "PV_PROVISIONER", default_value = "", value_name = "PROVISIONER")]
+    pub pv_provisioner: String,
+
     /// Address of /healthz, /readyz and /metrics.
     #[arg(long, default_value = "0.0.0.0:8080")]
     pub listen: String,

@@ -9,9 +9,11 @@
 //! Caches may lag. They decide whether there is something to do; before anything is done, the
 //! cluster and its pods are read again from the API server ([`crate::observe`]).
 
-use api::{labels, v1beta1::Cluster};
+use api::labels;
+use api::v1beta1::{Backup, Cluster};
 use futures::{Stream, StreamExt, future};
-use k8s_openapi::api::core::v1::{Node, Pod, Service};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, Node, PersistentVolumeClaim, Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::core::DeserializeGuard;
@@ -21,6 +23,9 @@ use kube::{Api, Client, Resource, ResourceExt};
 
 /// A `Cluster` that may be malformed: one that cannot be read must not stop the watch of all.
 pub type GuardedCluster = DeserializeGuard<Cluster>;
+
+/// A `Backup` that may be malformed.
+pub type GuardedBackup = DeserializeGuard<Backup>;
 
 /// What the watches have seen.
 #[derive(Clone)]
@@ -35,6 +40,14 @@ pub struct Caches {
     pub budgets: Store<PodDisruptionBudget>,
     /// Addresses of the services.
     pub slices: Store<EndpointSlice>,
+    /// Backups in scope, recorded and asked for.
+    pub backups: Store<GuardedBackup>,
+    /// Deployments of backup sidecars.
+    pub deployments: Store<Deployment>,
+    /// Configurations of backup sidecars.
+    pub config_maps: Store<ConfigMap>,
+    /// Claims of backup volumes.
+    pub claims: Store<PersistentVolumeClaim>,
     /// Nodes; none when the operator has rights in one namespace only.
     pub nodes: Option<Store<Node>>,
 }
@@ -55,6 +68,14 @@ pub struct Triggers {
     pub budgets: Trigger<PodDisruptionBudget>,
     /// Changed addresses.
     pub slices: Trigger<EndpointSlice>,
+    /// Changed backups.
+    pub backups: Trigger<GuardedBackup>,
+    /// Changed Deployments.
+    pub deployments: Trigger<Deployment>,
+    /// Changed configurations.
+    pub config_maps: Trigger<ConfigMap>,
+    /// Changed claims.
+    pub claims: Trigger<PersistentVolumeClaim>,
     /// Changed nodes.
     pub nodes: Option<Trigger<Node>>,
 }
@@ -79,16 +100,35 @@ impl Caches {
         let (services, on_services) = watch(scoped(client, namespace), ours.clone(), |_| ());
         let (budgets, on_budgets) = watch(scoped(client, namespace), ours.clone(), |_| ());
         // The endpoint slice controller copies a service's labels to its slices.
-        let (slices, on_slices) = watch(scoped(client, namespace), ours, |_| ());
+        let (slices, on_slices) = watch(scoped(client, namespace), ours.clone(), |_| ());
+        let (backups, on_backups) = watch(scoped(client, namespace), all.clone(), |_| ());
+        let (deployments, on_deployments) = watch(scoped(client, namespace), ours.clone(), |_| ());
+        let (config_maps, on_config_maps) = watch(scoped(client, namespace), ours.clone(), |_| ());
+        let (claims, on_claims) = watch(scoped(client, namespace), ours, |_| ());
         let nodes = namespace.is_none().then(|| watch(Api::all(client.clone()), all, prune_node));
         let (nodes, on_nodes) = nodes.unzip();
-        let caches = Self { clusters, pods, services, budgets, slices, nodes };
+        let caches = Self {
+            clusters,
+            pods,
+            services,
+            budgets,
+            slices,
+            backups,
+            deployments,
+            config_maps,
+            claims,
+            nodes,
+        };
         let triggers = Triggers {
             clusters: on_clusters,
             pods: on_pods,
             services: on_services,
             budgets: on_budgets,
             slices: on_slices,
+            backups: on_backups,
+            deployments: on_deployments,
+            config_maps: on_config_maps,
+            claims: on_claims,
             nodes: on_nodes,
         };
         (caches, triggers)
@@ -110,6 +150,10 @@ impl Caches {
             self.services.wait_until_ready(),
             self.budgets.wait_until_ready(),
             self.slices.wait_until_ready(),
+            self.backups.wait_until_ready(),
+            self.deployments.wait_until_ready(),
+            self.config_maps.wait_until_ready(),
+            self.claims.wait_until_ready(),
             nodes,
         );
     }

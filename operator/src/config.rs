@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use anyhow::{Context, ensure};
 
 use crate::args::Args;
+use crate::backup::Defaults;
 
 /// What the operator runs with.
 #[derive(Clone, Debug)]
@@ -17,6 +18,8 @@ pub struct Config {
     pub pod_name: String,
     /// Image of the guard.
     pub init_image: String,
+    /// What holds for all backups.
+    pub backup: Defaults,
     /// Address of probes and metrics.
     pub listen: SocketAddr,
 }
@@ -40,6 +43,7 @@ impl Config {
             lease_namespace: args.lease_namespace.clone(),
             pod_name: args.pod_name.clone(),
             init_image: args.init_image.clone(),
+            backup: Defaults::check(args)?,
             listen,
         })
     }

@@ -1,8 +1,10 @@
 //! The reconcile of one cluster: observe, validate, plan, act, report.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use jiff::Timestamp;
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Client, ResourceExt};
@@ -11,6 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::act::{Actor, Outcome};
 use crate::announce::Announcer;
+use crate::backup::{Attendant, Attended};
 use crate::caches::{Caches, GuardedCluster};
 use crate::call::is_namespace_ending;
 use crate::error::Error;
@@ -19,7 +22,7 @@ use crate::observe::{Freshness, Sight, look};
 use crate::pace::Pace;
 use crate::validate::{Unmet, Validated, validate};
 use crate::watchdog::Watchdog;
-use crate::{clock, objects, report, status};
+use crate::{backup, clock, objects, report, status};
 
 /// What every reconcile is done with.
 pub struct Context {
@@ -32,6 +35,10 @@ pub struct Context {
     pub filled: CancellationToken,
     /// Image of the guard.
     pub init_image: String,
+    /// What the backups of all clusters share.
+    pub backup: backup::Room,
+    /// When this replica began to work.
+    pub started: Timestamp,
     /// Writes Events.
     pub announcer: Announcer,
     /// Counts.
@@ -52,14 +59,20 @@ struct Decided {
 /// Looks at one cluster and brings it one step nearer to its spec.
 pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Result<Action, Error> {
     let started = Instant::now();
-    if let Err(invalid) = &guarded.0 {
+    if let Err(invalid) = &guarded.0
+        && !backup::is_leaving(&guarded)
+    {
         tracing::warn!(cluster = guarded.name_any(), error = %invalid.error, "malformed Cluster");
         return Ok(Action::await_change());
     }
     // In caches that are still being filled, members that run would look gone. Returns at once later.
     ctx.filled.cancelled().await;
     let key = ObjectRef::from_obj(guarded.as_ref());
-    let result = Box::pin(one_step(&key, &ctx)).await;
+    let result = if backup::is_leaving(&guarded) {
+        Box::pin(backup::farewell(&guarded, &ctx)).await
+    } else {
+        Box::pin(one_step(&key, &ctx)).await
+    };
     ctx.metrics.reconciled(started.elapsed());
     ctx.watchdog.looked();
     result
@@ -69,9 +82,10 @@ pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Resul
 type Attempt = Result<Option<Outcome>, Error>;
 
 async fn one_step(key: &ObjectRef<GuardedCluster>, ctx: &Context) -> Result<Action, Error> {
-    let Some(decided) = decide(key, ctx, Freshness::Cached).await? else {
+    let Some(mut decided) = decide(key, ctx, Freshness::Cached).await? else {
         return Ok(Action::await_change());
     };
+    let backups = Box::pin(backups(&mut decided, ctx)).await;
     let surroundings = surroundings(&decided, ctx).await;
     let (mut decided, attempt) = match surroundings {
         // A cluster that may hold data is healed whatever is wrong around it.
@@ -81,8 +95,12 @@ async fn one_step(key: &ObjectRef<GuardedCluster>, ctx: &Context) -> Result<Acti
             (decided, surroundings.and(attempt))
         }
     };
-    report(&mut decided, &attempt, ctx).await?;
+    report(&mut decided, &attempt, &backups, ctx).await?;
     let acted = attempt? == Some(Outcome::Done);
+    match backups.trouble {
+        Some(trouble) if !acted => return Err(trouble),
+        _ => {}
+    }
     Ok(Action::requeue(ctx.pace.next(&decided.cluster.uid, decided.plan.recheck, acted)))
 }
 
@@ -118,6 +136,15 @@ async fn surroundings(decided: &Decided, ctx: &Context) -> Result<(), Error> {
     }
     let served = decided.sight.observed.record.served;
     objects::ensure(&ctx.client, &ctx.caches, &decided.cluster, served).await
+}
+
+/// Backups, once there is something to back up. What fails there holds up nothing here.
+async fn backups(decided: &mut Decided, ctx: &Context) -> Attended {
+    let Decided { sight, cluster, .. } = decided;
+    let attendant =
+        Attendant { client: &ctx.client, caches: &ctx.caches, room: &ctx.backup, cluster };
+    let may_change = sight.observed.has_served() && !cluster.desired.paused;
+    attendant.attend(sight, may_change).await
 }
 
 /// Takes the planned step, if it is still right on a fresh look.
@@ -170,7 +197,12 @@ fn log(key: &ObjectRef<GuardedCluster>, step: &Step, attempt: &Result<Outcome, E
 }
 
 /// Writes status and Events, if anything changed.
-async fn report(decided: &mut Decided, attempt: &Attempt, ctx: &Context) -> Result<(), Error> {
+async fn report(
+    decided: &mut Decided,
+    attempt: &Attempt,
+    backups: &Attended,
+    ctx: &Context,
+) -> Result<(), Error> {
     let message = match attempt {
         Ok(Some(Outcome::NotYet(why))) => format!("{}: {why}", decided.plan.message),
         Err(error) => format!("{}: {}", decided.plan.message, error.sentence()),
@@ -178,20 +210,24 @@ async fn report(decided: &mut Decided, attempt: &Attempt, ctx: &Context) -> Resu
     };
     let Decided { sight, cluster, plan } = decided;
     count(sight, ctx);
-    let after = report::status(cluster, sight, plan, &message, clock::now());
+    let mut after = report::status(cluster, sight, plan, &message, clock::now());
     let before = sight.cluster.status.clone().unwrap_or_default();
+    backup::tell(&mut after, &before, backups, clock::now());
     let done = attempt.as_ref().ok().and_then(Option::as_ref);
     let mut happenings = report::happenings(&sight.name, &before, &after, plan, done);
     happenings.extend(attempt.as_ref().err().and_then(|e| report::clash(&before, &after, e)));
+    happenings.extend(backup::happening(&before, &after));
     if after != before {
         sight.cluster = status::write(&ctx.client, &sight.cluster, after).await?;
     }
-    ctx.announcer.tell(&sight.cluster, &happenings).await;
+    ctx.announcer.tell(sight.cluster.as_ref(), &happenings).await;
     Ok(())
 }
 
 fn count(sight: &Sight, ctx: &Context) {
     let clusters = ctx.caches.clusters.state();
+    let uids: HashSet<String> = clusters.iter().filter_map(|cluster| cluster.uid()).collect();
+    ctx.backup.keep(|uid| uids.contains(uid));
     let there = clusters.iter().map(|cluster| {
         let phase = cluster.0.as_ref().ok().and_then(|cluster| cluster.status.as_ref()?.phase);
         let namespace = cluster.namespace().unwrap_or_default();

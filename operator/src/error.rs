@@ -42,6 +42,28 @@ pub enum Error {
         /// Its name.
         name: String,
     },
+    /// Something that a person has to make is not there.
+    #[error("{kind} {name} is missing; {remedy}")]
+    Missing {
+        /// The kind of the object.
+        kind: &'static str,
+        /// Its name.
+        name: String,
+        /// What to do.
+        remedy: String,
+    },
+    /// A certificate could not be made or read.
+    #[error("certificates for the backup sidecar")]
+    Pki(#[from] crate::pki::PkiError),
+    /// The backup sidecar did not do what it was asked for.
+    #[error("the backup sidecar ({what})")]
+    Sidecar {
+        /// What was asked for.
+        what: &'static str,
+        /// Its answer, or why there is none.
+        #[source]
+        source: crate::backup::ClientError,
+    },
     /// etcd failed for another reason than one that passes by itself.
     #[error("etcd failed ({what})")]
     Etcd {
@@ -61,6 +83,9 @@ impl Error {
             Self::Conflict { .. } => "Conflict",
             Self::Kubernetes { .. } => "KubernetesRefused",
             Self::Clash { .. } => api::condition::reason::NAME_CLASH,
+            Self::Missing { .. } => "Missing",
+            Self::Pki(_) => "CertificateFailed",
+            Self::Sidecar { source, .. } => source.reason(),
             Self::Etcd { source, .. } => source.reason(),
         }
     }
@@ -70,9 +95,12 @@ impl Error {
         match self {
             Self::Conflict { .. } => Duration::from_millis(100),
             Self::Etcd { .. } => Duration::from_secs(1),
-            Self::Timeout { .. } | Self::Kubernetes { .. } | Self::Clash { .. } => {
-                Duration::from_secs(5)
-            }
+            Self::Timeout { .. }
+            | Self::Kubernetes { .. }
+            | Self::Clash { .. }
+            | Self::Missing { .. }
+            | Self::Pki(_)
+            | Self::Sidecar { .. } => Duration::from_secs(5),
         }
     }
 

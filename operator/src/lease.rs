@@ -2,6 +2,8 @@
 //!
 //! The lease manager renews, expires and takes over. Beside it the Lease is watched: who holds it
 //! learns at once that it is another's or gone, and who waits stands anew as soon as it is free.
+//! The manager's calls have no time limit of their own. Each renewal is told by the watch, so a
+//! watch that is silent for long says that one of them hangs, or that nothing is heard any more.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -24,6 +26,11 @@ const NAME: &str = "etcd-operator";
 const DURATION: u64 = 15;
 /// Renewed this many seconds before that.
 const GRACE: u64 = 5;
+/// Without a renewal for this long the Lease has expired for everybody else; twice its duration, so
+/// that a watch that begins again is no silence.
+const SILENCE: Duration = Duration::from_secs(2 * DURATION);
+/// Making the Lease, or reading it at first, takes no longer.
+const ENTER: Duration = Duration::from_secs(10);
 /// The lease is released within this time, or left to expire.
 const RELEASE: Duration = Duration::from_secs(2);
 
@@ -62,37 +69,26 @@ impl Election {
     /// Returns once this replica holds the Lease.
     pub async fn won(&mut self) -> Result<()> {
         loop {
-            let now = tokio::select! {
+            let told = tokio::select! {
                 won = self.candidacy.until(true) => return won,
-                now = self.holders.next() => now.context("the watch of the Lease ended")?,
+                told = next(&mut self.holders) => told?,
             };
             // The manager asks again only when the Lease would expire, and never makes it anew.
-            if now == Holder::Gone || (now == Holder::Nobody && now != self.seen) {
+            if is_free(told.as_ref(), &self.seen) {
                 self.candidacy.withdraw();
                 self.candidacy =
                     Candidacy::stand(&self.client, &self.namespace, &self.replica).await?;
             }
-            self.seen = now;
+            self.seen = told.unwrap_or(Holder::Nobody);
         }
     }
 
     /// Returns once this replica does not hold the Lease any more: it must stop at once.
     pub async fn lost(&mut self) -> Result<()> {
         let Self { candidacy, holders, replica, seen, .. } = self;
-        let taken = async {
-            loop {
-                let now = holders.next().await.context("the watch of the Lease ended")?;
-                // Until the watch has told of this replica, it may tell of those before.
-                let is_news = now == Holder::Gone || *seen == Holder::Replica(replica.clone());
-                if is_news && now != Holder::Replica(replica.clone()) {
-                    return Ok(());
-                }
-                *seen = now;
-            }
-        };
         tokio::select! {
             lost = candidacy.until(false) => lost,
-            taken = taken => taken,
+            taken = taken(holders, replica, seen) => taken,
         }
     }
 
@@ -108,6 +104,44 @@ impl Election {
     }
 }
 
+/// Returns once the Lease is not this replica's any more, or was not seen to be for too long.
+async fn taken(
+    holders: &mut BoxStream<'static, Holder>,
+    replica: &str,
+    seen: &mut Holder,
+) -> Result<()> {
+    let own = Holder::Replica(replica.to_owned());
+    loop {
+        let Some(now) = next(holders).await? else {
+            tracing::warn!("no renewal of the lease was seen for {SILENCE:?}");
+            return Ok(());
+        };
+        // Until the watch has told of this replica, it may tell of those before.
+        let is_news = now == Holder::Gone || *seen == own;
+        if is_news && now != own {
+            return Ok(());
+        }
+        *seen = now;
+    }
+}
+
+/// What the watch tells next; none when it is silent for too long.
+async fn next(holders: &mut BoxStream<'static, Holder>) -> Result<Option<Holder>> {
+    match tokio::time::timeout(SILENCE, holders.next()).await {
+        Ok(told) => told.context("the watch of the Lease ended").map(Some),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether to stand anew: it is gone, it was given up, or nobody renews it and yet it is not won.
+fn is_free(told: Option<&Holder>, seen: &Holder) -> bool {
+    match told {
+        None | Some(Holder::Gone) => true,
+        Some(Holder::Nobody) => *seen != Holder::Nobody,
+        Some(Holder::Replica(_)) => false,
+    }
+}
+
 /// A lease manager at work.
 struct Candidacy {
     state: watch::Receiver<bool>,
@@ -117,15 +151,17 @@ struct Candidacy {
 impl Candidacy {
     /// Makes the Lease if there is none, and asks for it at once.
     async fn stand(client: &Client, namespace: &str, replica: &str) -> Result<Self> {
-        let manager = LeaseManagerBuilder::new(client.clone(), NAME)
+        let building = LeaseManagerBuilder::new(client.clone(), NAME)
             .with_namespace(namespace)
             .with_identity(replica)
             // Each replica's own: by the conflict of two managers one learns that the other was first.
             .with_field_manager(format!("{}-{replica}", api::FIELD_MANAGER))
             .with_duration(DURATION)
             .with_grace(GRACE)
-            .build()
+            .build();
+        let manager = tokio::time::timeout(ENTER, building)
             .await
+            .with_context(|| format!("the Kubernetes API gave no Lease within {ENTER:?}"))?
             .with_context(|| format!("the Lease {NAME} in namespace {namespace} cannot be used"))?;
         let (state, task) = manager.watch().await;
         Ok(Self { state, task })
@@ -155,4 +191,57 @@ fn holder(lease: Option<&Lease>) -> Holder {
     let Some(lease) = lease else { return Holder::Gone };
     let identity = lease.spec.as_ref().and_then(|spec| spec.holder_identity.clone());
     identity.filter(|name| !name.is_empty()).map_or(Holder::Nobody, Holder::Replica)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use futures::stream;
+    use tokio::time::{Instant, sleep};
+
+    fn held_by(name: &str) -> Holder {
+        Holder::Replica(name.to_owned())
+    }
+
+    /// One renewal every ten seconds, and silence after the last one.
+    fn renewals(count: usize) -> BoxStream<'static, Holder> {
+        let told = stream::iter(vec![held_by("ours"); count]).then(async |holder| {
+            sleep(Duration::from_secs(DURATION - GRACE)).await;
+            holder
+        });
+        told.chain(stream::pending()).boxed()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_whose_renewals_are_not_seen_any_more_steps_down() {
+        let began = Instant::now();
+        taken(&mut renewals(50), "ours", &mut Holder::Nobody).await.unwrap();
+        assert_eq!(began.elapsed(), Duration::from_secs(500) + SILENCE);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_replica_whose_lease_is_another_s_or_gone_steps_down_at_once() {
+        for after in [held_by("theirs"), Holder::Nobody, Holder::Gone] {
+            // At first the watch tells of who held it before.
+            let told = [held_by("before"), held_by("ours"), after];
+            let began = Instant::now();
+            let mut holders = stream::iter(told).chain(stream::pending()).boxed();
+            taken(&mut holders, "ours", &mut Holder::Nobody).await.unwrap();
+            assert_eq!(began.elapsed(), Duration::ZERO);
+        }
+    }
+
+    #[test]
+    fn who_waits_stands_anew_when_the_lease_is_free_or_nobody_renews_it() {
+        let theirs = held_by("theirs");
+        for (told, seen, is_so) in [
+            (None, &theirs, true),
+            (Some(&Holder::Gone), &theirs, true),
+            (Some(&Holder::Nobody), &theirs, true),
+            (Some(&Holder::Nobody), &Holder::Nobody, false),
+            (Some(&theirs), &Holder::Nobody, false),
+        ] {
+            assert_eq!(is_free(told, seen), is_so, "{told:?} after {seen:?}");
+        }
+    }
 }

@@ -7,6 +7,7 @@
 mod act;
 mod announce;
 mod args;
+mod backup;
 mod build;
 mod caches;
 mod call;

@@ -36,7 +36,8 @@ pub async fn ensure(
     Ok(())
 }
 
-async fn ensure_one<K>(
+/// Brings one object of the cluster to what it shall be.
+pub async fn ensure_one<K>(
     client: &Client,
     cache: &Store<K>,
     cluster: &Validated,
@@ -79,6 +80,8 @@ fn kind<K: Resource<DynamicType = ()>>() -> &'static str {
     match K::kind(&()).as_ref() {
         "Service" => "Service",
         "PodDisruptionBudget" => "PodDisruptionBudget",
+        "Deployment" => "Deployment",
+        "ConfigMap" => "ConfigMap",
         _ => "object",
     }
 }

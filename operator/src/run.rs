@@ -5,20 +5,25 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail};
-use api::v1beta1::Cluster;
-use futures::StreamExt;
-use k8s_openapi::api::core::v1::{Node, Pod};
+use api::v1beta1::{Backup, Cluster};
+use futures::future::BoxFuture;
+use futures::{FutureExt, StreamExt, stream};
+use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
+use kube::core::NamespaceResourceScope;
 use kube::runtime::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
-use kube::{Api, Client, ResourceExt};
+use kube::{Api, Client, Resource, ResourceExt};
 use planner::NodeState;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use crate::announce::Announcer;
+use crate::backup::{self, Links};
 use crate::caches::{Caches, GuardedCluster, Triggers};
+use crate::clock;
 use crate::config::Config;
 use crate::controller::{Context, on_error, reconcile};
 use crate::http::{self, Readiness};
@@ -73,7 +78,7 @@ async fn work(
 ) -> anyhow::Result<()> {
     let prepare = async {
         let client = client().await?;
-        crd_is_there(&client, config.namespace.as_deref()).await;
+        crds_are_there(&client, config.namespace.as_deref()).await;
         let election = Election::enter(&client, config).await?;
         anyhow::Ok((client, election))
     };
@@ -103,7 +108,9 @@ async fn lead(
     election: &mut Election,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let (caches, triggers) = Caches::watch(&client, config.namespace.as_deref());
+    let (caches, mut triggers) = Caches::watch(&client, config.namespace.as_deref());
+    let (links, news) = Links::new();
+    let backups = std::mem::replace(&mut triggers.backups, stream::empty().boxed());
     let filled = CancellationToken::new();
     let context = Arc::new(Context {
         announcer: Announcer::new(&client, &config.pod_name),
@@ -111,17 +118,30 @@ async fn lead(
         caches: caches.clone(),
         filled: filled.clone(),
         init_image: config.init_image.clone(),
+        backup: backup::Room::new(config.backup.clone(), links),
+        started: clock::now(),
         metrics,
         pace: Pace::default(),
         watchdog: Watchdog::new(),
     });
     let watched = Arc::clone(&context);
     ready.set(false);
-    let (end, ended) = tokio::sync::oneshot::channel::<()>();
-    let controller = controller(&caches, triggers)
-        .graceful_shutdown_on(async { drop(ended.await) })
-        .run(reconcile, on_error, context)
+    let end = CancellationToken::new();
+    let clusters = controller(&caches, triggers, news)
+        .graceful_shutdown_on(end.clone().cancelled_owned())
+        .run(reconcile, on_error, Arc::clone(&context))
         .for_each(|_| std::future::ready(()));
+    let backups = Controller::for_stream(backups, caches.backups.clone())
+        .graceful_shutdown_on(end.clone().cancelled_owned())
+        .run(backup::reconcile, backup::on_error, context)
+        .for_each(|_| std::future::ready(()));
+    // Should one end by itself, the other ends too, and the process with them.
+    let and_the_other = async |controller: BoxFuture<'static, ()>| {
+        controller.await;
+        end.cancel();
+    };
+    let controller =
+        async { tokio::join!(and_the_other(clusters.boxed()), and_the_other(backups.boxed())) };
     tokio::pin!(controller);
     let fill = async {
         caches.ready().await;
@@ -130,7 +150,7 @@ async fn lead(
         std::future::pending::<()>().await;
     };
     let outcome = tokio::select! {
-        () = &mut controller => bail!("the controller ended by itself"),
+        _ = &mut controller => bail!("the controller ended by itself"),
         () = fill => Ok(()),
         () = stop.cancelled() => Ok(()),
         () = watched.watchdog.barks(|| caches.hold_clusters()) => {
@@ -142,21 +162,30 @@ async fn lead(
             bail!("the lease was lost; this replica ends and starts anew");
         }
     };
-    drop(end);
+    end.cancel();
     if tokio::time::timeout(DRAIN, controller).await.is_err() {
         tracing::warn!("a reconcile did not end in time and is dropped; the next one goes on");
     }
     outcome
 }
 
-fn controller(caches: &Caches, triggers: Triggers) -> Controller<GuardedCluster> {
+fn controller(
+    caches: &Caches,
+    triggers: Triggers,
+    mut news: mpsc::Receiver<backup::Key>,
+) -> Controller<GuardedCluster> {
     let pods = caches.pods.clone();
-    let slices = |slice: EndpointSlice| cluster_of_slice(&slice);
+    let slices = |slice: EndpointSlice| cluster_by_label(&slice);
+    let claims = |claim: PersistentVolumeClaim| cluster_by_label(&claim);
     let controller = Controller::for_stream(triggers.clusters, caches.clusters.clone())
         .owns_stream(triggers.pods)
         .owns_stream(triggers.services)
         .owns_stream(triggers.budgets)
-        .watches_stream(triggers.slices, slices);
+        .owns_stream(triggers.deployments)
+        .owns_stream(triggers.config_maps)
+        .watches_stream(triggers.slices, slices)
+        .watches_stream(triggers.claims, claims)
+        .reconcile_on(stream::poll_fn(move |context| news.poll_recv(context)));
     match triggers.nodes {
         Some(nodes) => {
             let seen = Mutex::new(HashMap::new());
@@ -166,10 +195,10 @@ fn controller(caches: &Caches, triggers: Triggers) -> Controller<GuardedCluster>
     }
 }
 
-/// A slice belongs to the headless service, whose name is the cluster's.
-fn cluster_of_slice(slice: &EndpointSlice) -> Option<ObjectRef<GuardedCluster>> {
-    let cluster = slice.labels().get(api::labels::CLUSTER)?;
-    Some(ObjectRef::new(cluster).within(&slice.namespace()?))
+/// The cluster that an object names by its label: it has another owner, or none.
+fn cluster_by_label(object: &impl Resource) -> Option<ObjectRef<GuardedCluster>> {
+    let cluster = object.labels().get(api::labels::CLUSTER)?;
+    Some(ObjectRef::new(cluster).within(&object.namespace()?))
 }
 
 /// The clusters with a pod on a node whose state changed. Nodes report every few seconds, and
@@ -205,9 +234,21 @@ async fn client() -> anyhow::Result<Client> {
     Client::try_from(config).context("the Kubernetes client cannot be made")
 }
 
-/// Waits until clusters can be listed. Without the CRD there is nothing to do but to say so.
-async fn crd_is_there(client: &Client, namespace: Option<&str>) {
-    let api: Api<Cluster> = match namespace {
+/// Waits until clusters and backups can be listed. Without the definitions there is nothing to do but
+/// to say so.
+async fn crds_are_there(client: &Client, namespace: Option<&str>) {
+    crd_is_there::<Cluster>(client, namespace).await;
+    crd_is_there::<Backup>(client, namespace).await;
+}
+
+async fn crd_is_there<K>(client: &Client, namespace: Option<&str>)
+where
+    K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+        + Clone
+        + std::fmt::Debug
+        + serde::de::DeserializeOwned,
+{
+    let api: Api<K> = match namespace {
         Some(namespace) => Api::namespaced(client.clone(), namespace),
         None => Api::all(client.clone()),
     };
@@ -216,7 +257,8 @@ async fn crd_is_there(client: &Client, namespace: Option<&str>) {
         match tokio::time::timeout(CRD_PAUSE, api.list(&one)).await {
             Ok(Ok(_)) => return,
             Ok(Err(error)) => {
-                tracing::warn!(%error, "clusters cannot be listed; apply deploy/crds and the RBAC");
+                let kind = K::plural(&());
+                tracing::warn!(%error, "{kind} cannot be listed; apply deploy/crds and the RBAC");
             }
             Err(_) => tracing::warn!("the Kubernetes API does not answer"),
         }

@@ -153,11 +153,6 @@ fn fields_unmet(spec: &ClusterSpec) -> Vec<Unmet> {
             "spec.selfHosted is not done by this release; the cluster is not started: remove the \
              field for an ordinary cluster",
         ),
-        unmet(
-            spec.backup.is_some(),
-            false,
-            "spec.backup is not done by this release; the cluster runs and no backups are taken",
-        ),
     ]
     .into_iter()
     .flatten()
@@ -238,9 +233,8 @@ mod tests {
     }
 
     #[test]
-    fn a_backup_policy_is_named_and_the_cluster_runs() {
+    fn a_backup_policy_is_done() {
         let validated = fresh(&json!({"size": 3, "backup": {"pv": {"volumeSizeInMB": 512}}}));
-        assert!(validated.blocked().is_none());
-        assert!(validated.unmet[0].message.contains("no backups are taken"));
+        assert!(validated.unmet.is_empty());
     }
 }

@@ -24,7 +24,7 @@ pub const ETCD_CONTAINER: &str = "etcd";
 pub const GUARD_CONTAINER: &str = "guard";
 
 /// Metadata of an object that the cluster owns.
-fn metadata(cluster: &Validated, name: String) -> ObjectMeta {
+pub(crate) fn metadata(cluster: &Validated, name: String) -> ObjectMeta {
     ObjectMeta {
         name: Some(name),
         namespace: Some(cluster.name.namespace.clone()),

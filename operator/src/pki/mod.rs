@@ -5,6 +5,7 @@
 
 mod authority;
 mod leaf;
+mod rotation;
 #[cfg(test)]
 mod tests;
 
@@ -16,9 +17,10 @@ use x509_parser::pem::parse_x509_pem;
 
 pub use authority::Authority;
 pub use leaf::{Leaf, Purpose};
+pub use rotation::Authorities;
 
 /// A certificate with its key, both as PEM.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Pair {
     /// The certificate.
     pub certificate: String,

@@ -52,3 +52,23 @@ fn a_key_of_another_certificate_is_refused() {
     let error = Authority::read(&broken).err().unwrap().to_string();
     assert!(error.contains("delete its Secret"), "{error}");
 }
+
+#[test]
+fn a_successor_is_trusted_for_a_week_before_it_signs() {
+    let day = SignedDuration::from_hours(24);
+    let first = Authorities::first("etcd-operator", now()).unwrap();
+    assert!(first.rotated("etcd-operator", now() + YEAR).unwrap().is_none(), "it is not due");
+
+    let due = now() + YEAR * 7;
+    let both = first.rotated("etcd-operator", due).unwrap().unwrap();
+    let next = both.next.clone().unwrap();
+    assert_eq!(both.current.certificate, first.current.certificate, "the old one still signs");
+    assert!(both.trusted.contains(&next.certificate) && both.trusted.contains(&first.trusted));
+    assert!(both.rotated("etcd-operator", due + day * 6).unwrap().is_none());
+
+    let after = both.rotated("etcd-operator", due + day * 8).unwrap().unwrap();
+    assert_eq!(after.current.certificate, next.certificate);
+    assert!(after.trusted.contains(&first.current.certificate), "what it signed is still in use");
+    assert!(after.next.is_none());
+    assert!(after.rotated("etcd-operator", due + YEAR).unwrap().is_none());
+}

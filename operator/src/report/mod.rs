@@ -49,6 +49,7 @@ pub fn status(
         served: before.served,
         service_name: before.served.then(|| objects::client_service(&sight.cluster.name_any())),
         client_port: before.served.then_some(i32::from(ports::CLIENT)),
+        backup_service_status: before.backup_service_status.clone(),
         conditions: conditions::conditions(cluster, sight, plan, &before.conditions, now),
         member_statuses: rows,
     }

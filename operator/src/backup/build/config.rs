@@ -1,0 +1,57 @@
+//! The sidecar's configuration file.
+
+use api::sidecar::{ClusterIdentity, SidecarConfig};
+use api::v1beta1::Cluster;
+use api::{objects, ports};
+use k8s_openapi::api::core::v1::ConfigMap;
+use sha2::{Digest, Sha256};
+
+use super::CONFIG_KEY;
+use crate::backup::policy::ValidatedBackup;
+use crate::build::metadata;
+use crate::validate::Validated;
+
+/// The `ConfigMap`, and the hash by which a change restarts the sidecar. The cluster's spec, which
+/// goes into the manifests, is not hashed: a resize shall not restart anything.
+pub fn config_map(
+    object: &Cluster,
+    cluster: &Validated,
+    backup: &ValidatedBackup,
+) -> (ConfigMap, String) {
+    let mut config = SidecarConfig {
+        cluster: ClusterIdentity {
+            namespace: cluster.name.namespace.clone(),
+            name: cluster.name.name.clone(),
+            uid: cluster.uid.clone(),
+        },
+        policy: backup.policy.clone(),
+        store: backup.store.clone(),
+        endpoints: vec![format!(
+            "http://{}.{}.svc:{}",
+            objects::headless_service(&cluster.name.name),
+            cluster.name.namespace,
+            ports::CLIENT
+        )],
+        spec: serde_json::Value::Null,
+    };
+    let hash = hash(&text(&config));
+    // Names of Secrets at most; no spec holds what is secret.
+    config.spec = serde_json::to_value(&object.spec).unwrap_or_default();
+    let map = ConfigMap {
+        metadata: metadata(cluster, objects::backup_sidecar(&cluster.name.name)),
+        data: Some([(CONFIG_KEY.to_owned(), text(&config))].into()),
+        ..ConfigMap::default()
+    };
+    (map, hash)
+}
+
+fn text(config: &SidecarConfig) -> String {
+    serde_json::to_string_pretty(config).unwrap_or_default()
+}
+
+/// Eight bytes tell any two configurations of one cluster apart.
+fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let half = digest.first_chunk().map_or(0, |half| u64::from_be_bytes(*half));
+    format!("{half:016x}")
+}

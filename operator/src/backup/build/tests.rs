@@ -1,0 +1,116 @@
+//! The objects as they are sent, whole: a change of one line must be seen and meant.
+
+use api::v1beta1::Cluster;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::backup::defaults::{Bucket, Defaults, Volumes};
+use crate::backup::policy::{self, ValidatedBackup};
+use crate::validate::{Validated, validate};
+
+fn object(backup: &Value) -> Cluster {
+    serde_json::from_value(json!({
+        "apiVersion": "etcd.coreos.com/v1beta1",
+        "kind": "Cluster",
+        "metadata": {"name": "orders", "namespace": "shop", "uid": "u-1"},
+        "spec": {
+            "size": 5,
+            "version": "3.7.3",
+            "pod": {
+                "nodeSelector": {"disk": "ssd"},
+                "tolerations": [{"key": "dedicated", "operator": "Exists"}],
+                "labels": {"team": "till"}
+            },
+            "backup": backup
+        }
+    }))
+    .unwrap()
+}
+
+fn on_volume() -> Value {
+    json!({"backupIntervalInSecond": 300, "maxBackups": 7,
+           "pv": {"volumeSizeInMB": 512, "storageClassName": "slow"}})
+}
+
+fn in_s3() -> Value {
+    json!({"storageType": "S3", "schedule": "0 3 * * *", "s3": {
+        "bucket": "backups", "endpoint": "http://weed.storage.svc:8333",
+        "credentialsSecret": "weed-keys"
+    }})
+}
+
+fn read(backup: &Value) -> (Cluster, Validated, ValidatedBackup) {
+    let defaults = Defaults {
+        namespace: "ops".into(),
+        sidecar_image: "sidecar:1".into(),
+        bucket: Some(Bucket { name: "all".into(), secret: "aws".into(), config: "conf".into() }),
+        volumes: Volumes::DefaultClass,
+    };
+    let cluster = object(backup);
+    let policy = policy::validate(&cluster, &defaults).unwrap().unwrap();
+    (cluster.clone(), validate(&cluster), policy)
+}
+
+fn versions(credentials: Option<&str>) -> Versions {
+    Versions { config: "0123456789abcdef".into(), credentials: credentials.map(str::to_owned) }
+}
+
+#[test]
+fn deployment_on_a_volume() {
+    let (_, cluster, backup) = read(&on_volume());
+    insta::assert_yaml_snapshot!(deployment(&cluster, &backup, &versions(None), "sidecar:1"));
+}
+
+#[test]
+fn deployment_in_s3() {
+    let (_, cluster, backup) = read(&in_s3());
+    let versions = versions(Some("u-9/77"));
+    insta::assert_yaml_snapshot!(deployment(&cluster, &backup, &versions, "sidecar:1"));
+}
+
+#[test]
+fn the_service_and_the_claim() {
+    let (_, cluster, backup) = read(&on_volume());
+    insta::assert_yaml_snapshot!(service(&cluster));
+    insta::assert_yaml_snapshot!(claim(&cluster, &backup.volume.unwrap()));
+}
+
+#[test]
+fn the_configuration() {
+    let (object, cluster, backup) = read(&in_s3());
+    let (map, _) = config_map(&object, &cluster, &backup);
+    insta::assert_yaml_snapshot!(map);
+}
+
+#[test]
+fn the_sidecar_reads_the_configuration_that_is_written() {
+    let (object, cluster, backup) = read(&in_s3());
+    let (map, _) = config_map(&object, &cluster, &backup);
+    let text = &map.data.unwrap()["config.json"];
+    let config: api::sidecar::SidecarConfig = serde_json::from_str(text).unwrap();
+    assert_eq!(config.policy, backup.policy);
+    assert_eq!(config.endpoints, ["http://orders.shop.svc:2379"]);
+    assert_eq!(config.spec["size"], 5);
+}
+
+#[test]
+fn a_resize_restarts_nothing_and_a_change_of_policy_does() {
+    let hash = |change: fn(&mut Cluster)| {
+        let mut object = object(&on_volume());
+        change(&mut object);
+        let (_, cluster, mut backup) = read(&on_volume());
+        backup.policy = object.spec.backup.clone().unwrap();
+        config_map(&object, &cluster, &backup).1
+    };
+    let before = hash(|_| ());
+    assert_eq!(hash(|object| object.spec.size = 7), before);
+    assert_ne!(hash(|object| object.spec.backup.as_mut().unwrap().max_backups = Some(9)), before);
+}
+
+#[test]
+fn the_bucket_of_the_operator_is_opened_with_the_copied_credentials() {
+    let (_, cluster, backup) = read(&json!({"storageType": "S3", "s3": {}}));
+    let pod = deployment(&cluster, &backup, &versions(None), "sidecar:1").spec.unwrap().template;
+    let volumes = serde_json::to_string(&pod.spec.unwrap().volumes).unwrap();
+    assert!(volumes.contains("orders-backup-credentials"), "{volumes}");
+}

@@ -1,0 +1,245 @@
+//! Before a cluster with a backup policy is deleted: one more backup, or, with
+//! `cleanupBackupsOnClusterDelete`, the removal of its archive.
+//!
+//! The members are left as they are meanwhile, for they are what is saved. What is remembered stands
+//! in the status, so that another replica goes on with the same minute.
+
+mod verdict;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::sidecar::BackupOrder;
+use api::v1beta1::{Cluster, FinalBackupStatus};
+use api::{finalizers, objects};
+use hyper::StatusCode;
+use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use kube::api::{DeleteParams, Preconditions};
+use kube::runtime::controller::Action;
+use kube::{Api, Resource, ResourceExt};
+
+use self::verdict::{Answer, Duty, Verdict};
+use super::attend::{Attendant, is_ours};
+use super::client::{ClientError, SidecarClient};
+use super::{finalizer, policy, records};
+use crate::caches::GuardedCluster;
+use crate::call::{is_not_found, within};
+use crate::clock;
+use crate::controller::Context;
+use crate::error::Error;
+use crate::report::Happening;
+use crate::status;
+use crate::validate::{Validated, validate};
+
+/// How long one look waits for the sidecar. The controller must be able to stop.
+const WAIT: Duration = Duration::from_secs(5);
+const AGAIN: Duration = Duration::from_secs(2);
+const AT_ONCE: Duration = Duration::from_millis(10);
+
+/// Whether this cluster waits for us before it goes.
+pub fn is_leaving(cluster: &GuardedCluster) -> bool {
+    let is_deleted = cluster.meta().deletion_timestamp.is_some();
+    is_deleted && finalizer::is_on(cluster, finalizers::FINAL_BACKUP)
+}
+
+/// Comes one step nearer to the end of a cluster.
+pub async fn farewell(guarded: &GuardedCluster, ctx: &Context) -> Result<Action, Error> {
+    if guarded.0.is_err() {
+        // Nobody can say what its policy was, and nobody shall have to mend it to be rid of it.
+        let name = guarded.name_any();
+        tracing::warn!(cluster = name, "a malformed Cluster is deleted without a final backup");
+        finalizer::take_off(&ctx.client, guarded, finalizers::FINAL_BACKUP).await?;
+        return Ok(Action::await_change());
+    }
+    let Some(cluster) = fresh(guarded, ctx).await? else { return Ok(Action::await_change()) };
+    let duty = match duty(&cluster, ctx) {
+        Ok(duty) => duty,
+        Err(told) => return release(&cluster, told, ctx).await,
+    };
+    let known = cluster.status.as_ref().and_then(|status| status.backup_service_status.as_ref());
+    let Some(known) = known.and_then(|known| known.final_backup.clone()) else {
+        // The minute begins before anything is asked for.
+        return note(&cluster, verdict::begin(clock::now()), ctx).await;
+    };
+    let validated = validate(&cluster);
+    let farewell = Farewell { ctx, cluster: &cluster, validated: &validated };
+    let answer = farewell.ask(duty, &known).await;
+    match verdict::judge(duty, &known, &answer, clock::now()) {
+        Verdict::Note(known) => note(&cluster, known, ctx).await,
+        Verdict::Wait => Ok(Action::requeue(AGAIN)),
+        Verdict::Release(told) => release(&cluster, Some(told), ctx).await,
+    }
+}
+
+/// What is to be done; `Err` when nothing is, with what is to be told of it.
+fn duty(cluster: &Cluster, ctx: &Context) -> Result<Duty, Option<Happening>> {
+    let backup = match policy::validate(cluster, &ctx.backup.defaults) {
+        None => return Err(None),
+        Some(Err(sentence)) => {
+            let note = format!("no final backup was taken: {sentence}");
+            let reason = "FinalBackupFailed";
+            return Err(Some(Happening { warning: true, reason, note, pod: None }));
+        }
+        Some(Ok(backup)) => backup,
+    };
+    let has_served = cluster.status.as_ref().is_some_and(|status| status.served);
+    match backup.policy.cleanup_backups_on_cluster_delete {
+        true => Ok(Duty::CleanUp),
+        false if has_served => Ok(Duty::Save),
+        // It never held any data.
+        false => Err(None),
+    }
+}
+
+async fn fresh(guarded: &GuardedCluster, ctx: &Context) -> Result<Option<Arc<Cluster>>, Error> {
+    let namespace = guarded.namespace().unwrap_or_default();
+    let api: Api<Cluster> = Api::namespaced(ctx.client.clone(), &namespace);
+    let there = within("reading the cluster", api.get_opt(&guarded.name_any())).await?;
+    let is_it = |cluster: &Cluster| {
+        cluster.metadata.deletion_timestamp.is_some()
+            && finalizer::is_on(cluster, finalizers::FINAL_BACKUP)
+    };
+    Ok(there.filter(is_it).map(Arc::new))
+}
+
+async fn note(cluster: &Cluster, known: FinalBackupStatus, ctx: &Context) -> Result<Action, Error> {
+    let mut after = cluster.status.clone().unwrap_or_default();
+    after.message = Some("it is being deleted; its backups are seen to first".into());
+    let again = if known.failures > 0 { AGAIN } else { AT_ONCE };
+    after.backup_service_status.get_or_insert_default().final_backup = Some(known);
+    status::write(&ctx.client, cluster, after).await?;
+    Ok(Action::requeue(again))
+}
+
+async fn release(
+    cluster: &Cluster,
+    told: Option<Happening>,
+    ctx: &Context,
+) -> Result<Action, Error> {
+    let (namespace, name) = (cluster.namespace().unwrap_or_default(), cluster.name_any());
+    if let Some(told) = told {
+        tracing::info!(namespace, name, reason = told.reason, "{}", told.note);
+        ctx.announcer.tell(cluster, &[told]).await;
+    }
+    finalizer::take_off(&ctx.client, cluster, finalizers::FINAL_BACKUP).await?;
+    ctx.backup.links.end(&cluster.uid().unwrap_or_default());
+    Ok(Action::await_change())
+}
+
+struct Farewell<'a> {
+    ctx: &'a Context,
+    cluster: &'a Cluster,
+    validated: &'a Validated,
+}
+
+impl Farewell<'_> {
+    async fn ask(&self, duty: Duty, known: &FinalBackupStatus) -> Answer {
+        let attendant = Attendant {
+            client: &self.ctx.client,
+            caches: &self.ctx.caches,
+            room: &self.ctx.backup,
+            cluster: self.validated,
+        };
+        let client = match attendant.sidecar().await {
+            Ok(Some(client)) => client,
+            Ok(None) => return Answer::Silent("no backup sidecar runs".into()),
+            Err(error) => return Answer::Silent(error.sentence()),
+        };
+        let answer = match duty {
+            Duty::Save => self.save(&client, known).await,
+            Duty::CleanUp => self.clean_up(&client).await,
+        };
+        if matches!(verdict::judge(duty, known, &answer, clock::now()), Verdict::Release(_)) {
+            self.record(&client).await;
+        }
+        answer
+    }
+
+    async fn save(&self, client: &SidecarClient, known: &FinalBackupStatus) -> Answer {
+        let order = BackupOrder { reason: "final".into(), member: None };
+        // A failed order stays failed; the next attempt is another.
+        let id = format!("final-{}-{}", self.validated.uid, known.failures);
+        match client.order(&id, &order, WAIT).await {
+            Ok(request) => Answer::Order(Box::new(request)),
+            Err(error) => Answer::Silent(said(&error)),
+        }
+    }
+
+    async fn clean_up(&self, client: &SidecarClient) -> Answer {
+        match client.remove_archive().await {
+            Ok(()) => self.remove_claim(client).await,
+            Err(ClientError::Refused { status: StatusCode::LOCKED, message, .. }) => {
+                Answer::Locked(message)
+            }
+            Err(error) => match client.status(None).await {
+                Ok(status) => Answer::Left {
+                    remaining: i64::try_from(status.backups).unwrap_or(i64::MAX),
+                    why: said(&error),
+                },
+                Err(_) => Answer::Silent(said(&error)),
+            },
+        }
+    }
+
+    /// Deletes the claim of the backup volume, unless the archive of another cluster lies on it.
+    async fn remove_claim(&self, client: &SidecarClient) -> Answer {
+        let earlier = match client.status(None).await {
+            Ok(status) => status.earlier_backups,
+            Err(error) => return Answer::Silent(said(&error)),
+        };
+        if earlier > 0 {
+            return Answer::Removed;
+        }
+        match self.delete_claim().await {
+            Ok(()) => Answer::Removed,
+            Err(error) => Answer::Silent(error.sentence()),
+        }
+    }
+
+    async fn delete_claim(&self) -> Result<(), Error> {
+        let name = &self.validated.name;
+        let api: Api<PersistentVolumeClaim> =
+            Api::namespaced(self.ctx.client.clone(), &name.namespace);
+        let claim = objects::backup_claim(&name.name);
+        let there = within("reading the backup volume's claim", api.get_opt(&claim)).await?;
+        let Some(there) = there.filter(|there| is_ours(there, &name.name)) else { return Ok(()) };
+        let same = Preconditions { uid: there.uid(), resource_version: None };
+        let params = DeleteParams::default().preconditions(same);
+        match within("deleting the backup volume's claim", api.delete(&claim, &params)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_not_found(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Brings the records to what is stored now: nobody does it once the cluster is gone.
+    async fn record(&self, client: &SidecarClient) {
+        let recorder = records::Recorder {
+            client: &self.ctx.client,
+            caches: &self.ctx.caches,
+            cluster: self.validated,
+            store: self.store(),
+        };
+        let kept = async {
+            let stored = client
+                .backups()
+                .await
+                .map_err(|source| Error::Sidecar { what: "listing the backups", source })?;
+            while recorder.keep(&stored, client).await? {}
+            Ok::<(), Error>(())
+        };
+        let outcome = tokio::time::timeout(WAIT * 2, kept).await;
+        if let Ok(Err(error)) = outcome {
+            tracing::warn!(error = error.sentence(), "the last records were not written");
+        }
+    }
+
+    fn store(&self) -> String {
+        let policy = policy::validate(self.cluster, &self.ctx.backup.defaults);
+        policy.and_then(Result::ok).map(|backup| backup.store).unwrap_or_default()
+    }
+}
+
+fn said(error: &ClientError) -> String {
+    format!("the backup sidecar: {error}")
+}
