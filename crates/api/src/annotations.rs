@@ -31,3 +31,7 @@ pub const CREDENTIALS_VERSION: &str = "etcd.coreos.com/credentials-version";
 
 /// Every annotation of ours but [`ETCD_VERSION`] begins with this.
 pub const PREFIX: &str = "etcd.coreos.com/";
+
+/// On a `Backup` that the operator recorded: which stored backup it is of. Such an object asks for
+/// nothing.
+pub const BACKUP_ID: &str = "etcd.coreos.com/backup-id";
