@@ -17,9 +17,6 @@ use crate::restore::{fault, problem::Problem, progress::Progress};
 
 /// How often it is looked at.
 const TICK: Duration = Duration::from_millis(500);
-/// A program that neither computes nor reads nor writes for so long waits for a disk that is gone.
-/// A slow one may take hours.
-const STALLED: Duration = Duration::from_mins(5);
 /// Of its last words so many lines are kept, for what is said when it fails.
 const LAST_LINES: usize = 3;
 const LONGEST_LINE: usize = 400;
@@ -58,6 +55,7 @@ async fn until_stalled(id: Option<u32>, grows: &Path, size: u64) -> Problem {
     let mut progress = Progress::new("restore", size);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let limit = fault::stalled_after();
     let (mut seen, mut since) = (activity(id), Instant::now());
     loop {
         ticks.tick().await;
@@ -67,8 +65,8 @@ async fn until_stalled(id: Option<u32>, grows: &Path, size: u64) -> Problem {
         if now != seen {
             (seen, since) = (now, Instant::now());
         }
-        if since.elapsed() >= STALLED {
-            return Problem::Stalled(STALLED.as_secs());
+        if since.elapsed() >= limit {
+            return Problem::Stalled(limit.as_secs());
         }
     }
 }
