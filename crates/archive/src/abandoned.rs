@@ -49,7 +49,8 @@ pub async fn find(store: &dyn Store, archive: &ArchivePath, now: Timestamp) -> R
     let folder = archive.folder()?;
     let mut found = Abandoned::default();
     for ((archive, start), folder) in folders_below(store, &folder).await? {
-        let is_old = is_old(start, now) && folder.entries.iter().all(|(_, entry)| is_old(entry.modified, now));
+        let is_old = is_old(start, now)
+            && folder.entries.iter().all(|(_, entry)| is_old(entry.modified, now));
         if is_old && !folder.is_committed() {
             let keys: Vec<_> = folder.entries.into_iter().filter_map(ours).collect();
             if !keys.is_empty() {

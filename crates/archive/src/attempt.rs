@@ -40,9 +40,14 @@ pub struct Attempt {
 
 impl Attempt {
     /// Reserves the folder of this second, or of the next one that is free.
-    pub async fn begin(store: Arc<dyn Store>, archive: ArchivePath, now: Timestamp) -> Result<Self> {
+    pub async fn begin(
+        store: Arc<dyn Store>,
+        archive: ArchivePath,
+        now: Timestamp,
+    ) -> Result<Self> {
         // Bytes of its own: to put the very same ones again would count as having put them.
-        let own = Bytes::from(format!("{{\"format\":1,\"attempt\":\"{:016x}\"}}\n", fastrand::u64(..)));
+        let own =
+            Bytes::from(format!("{{\"format\":1,\"attempt\":\"{:016x}\"}}\n", fastrand::u64(..)));
         for later in 0..TRIES {
             let start = time::whole_second(now).checked_add(SignedDuration::from_secs(later));
             let start = start.map_err(|error| Error::BadInput(format!("the clock: {error}")))?;
@@ -76,7 +81,8 @@ impl Attempt {
         let data = self.archive.data(manifest.id)?;
         let there = self.store.head(&data).await?.size;
         if there != manifest.stored.size {
-            let problem = format!("it has {there} bytes where {} were stored", manifest.stored.size);
+            let problem =
+                format!("it has {there} bytes where {} were stored", manifest.stored.size);
             return Err(Error::damaged(data, problem));
         }
         let bytes = manifest.to_bytes()?;

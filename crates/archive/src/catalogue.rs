@@ -64,7 +64,11 @@ pub async fn list(store: &dyn Store, archive: &ArchivePath) -> Result<Vec<Listed
 }
 
 /// The backups of all clusters that bear or bore this name, newest first.
-pub async fn list_of_name(store: &dyn Store, namespace: &str, cluster: &str) -> Result<Vec<Listed>> {
+pub async fn list_of_name(
+    store: &dyn Store,
+    namespace: &str,
+    cluster: &str,
+) -> Result<Vec<Listed>> {
     list_below(store, &ArchivePath::folder_of_name(namespace, cluster)?).await
 }
 
@@ -84,8 +88,10 @@ pub(crate) async fn list_in(
 
 async fn list_below(store: &dyn Store, folder: &Key) -> Result<Vec<Listed>> {
     let folders = folders_below(store, folder).await?;
-    let mut found: Vec<_> =
-        folders.into_iter().flat_map(|((archive, start), folder)| folder.list(&archive, start)).collect();
+    let mut found: Vec<_> = folders
+        .into_iter()
+        .flat_map(|((archive, start), folder)| folder.list(&archive, start))
+        .collect();
     found.sort_by(choice::newest_first);
     Ok(found)
 }
@@ -99,7 +105,11 @@ pub(crate) async fn folders_below(
     let mut entries = store.list(folder);
     while let Some(entry) = entries.try_next().await? {
         if let Some(place) = Place::of(&entry.key) {
-            folders.entry((place.archive, place.start)).or_default().entries.push((place.kind, entry));
+            folders
+                .entry((place.archive, place.start))
+                .or_default()
+                .entries
+                .push((place.kind, entry));
         }
     }
     Ok(folders)
@@ -120,7 +130,9 @@ impl Folder {
     /// when somebody has copied one; both are shown then.)
     fn list(&self, archive: &ArchivePath, start: Timestamp) -> Vec<Listed> {
         let others = || self.entries.iter().filter(|(kind, _)| !matches!(kind, Kind::Manifest(_)));
-        let last = |time: fn(Kind) -> Option<Timestamp>| others().filter_map(|(kind, _)| time(*kind)).max();
+        let last = |time: fn(Kind) -> Option<Timestamp>| {
+            others().filter_map(|(kind, _)| time(*kind)).max()
+        };
         let verified = last(|kind| if let Kind::Verified(time) = kind { Some(time) } else { None });
         let damaged = last(|kind| if let Kind::Damaged(time) = kind { Some(time) } else { None });
         let manifests = self.entries.len().saturating_sub(others().count());

@@ -55,7 +55,8 @@ impl FromStr for Digest {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let bad = || format!("{text:?} is no SHA-256; write it as 64 hexadecimal digits");
         let mut bytes = [0; 32];
-        let mut digits = text.chars().map(|digit| digit.to_digit(16).and_then(|d| u8::try_from(d).ok()));
+        let mut digits =
+            text.chars().map(|digit| digit.to_digit(16).and_then(|d| u8::try_from(d).ok()));
         for byte in &mut bytes {
             let high = digits.next().flatten().ok_or_else(bad)?;
             let low = digits.next().flatten().ok_or_else(bad)?;
@@ -94,7 +95,10 @@ mod tests {
     fn a_text_of_another_length_or_alphabet_is_no_digest() {
         let (short, long) = (&ABC[1..], format!("{ABC}0"));
         for text in ["", short, &long, &ABC.replace('b', "g")] {
-            assert!(text.parse::<Digest>().unwrap_err().contains("64 hexadecimal digits"), "{text}");
+            assert!(
+                text.parse::<Digest>().unwrap_err().contains("64 hexadecimal digits"),
+                "{text}"
+            );
         }
     }
 }

@@ -19,7 +19,9 @@ pub enum Error {
     #[error("{0} does not exist; create it, or correct its name")]
     NoBucket(String),
     /// The credentials are missing, wrong or expired.
-    #[error("the store does not accept the credentials ({0}); check the key, its secret and region")]
+    #[error(
+        "the store does not accept the credentials ({0}); check the key, its secret and region"
+    )]
     Credentials(String),
     /// The credentials are good, and may not do this.
     #[error("the store refuses {what} ({detail}); allow it to these credentials")]

@@ -110,8 +110,9 @@ pub struct ArchivePath {
 impl ArchivePath {
     /// The archive of a Cluster object. Each part must be one plain name.
     pub fn new(namespace: &str, cluster: &str, uid: &str) -> Result<Self> {
-        let [namespace, cluster, uid] = [("namespace", namespace), ("cluster", cluster), ("UID", uid)]
-            .map(|(what, name)| checked(what, name));
+        let [namespace, cluster, uid] =
+            [("namespace", namespace), ("cluster", cluster), ("UID", uid)]
+                .map(|(what, name)| checked(what, name));
         Ok(Self { namespace: namespace?, cluster: cluster?, uid: uid? })
     }
 
@@ -143,8 +144,8 @@ impl ArchivePath {
 
     /// The folder of the archives of all clusters that bear or bore this name.
     pub fn folder_of_name(namespace: &str, cluster: &str) -> Result<Key> {
-        let [namespace, cluster] =
-            [("namespace", namespace), ("cluster", cluster)].map(|(what, name)| checked(what, name));
+        let [namespace, cluster] = [("namespace", namespace), ("cluster", cluster)]
+            .map(|(what, name)| checked(what, name));
         format!("{VERSION}/{}/{}", namespace?, cluster?).parse()
     }
 

@@ -206,7 +206,8 @@ impl TryFrom<String> for EtcdId {
 
     fn try_from(text: String) -> std::result::Result<Self, String> {
         let id = u64::from_str_radix(&text, 16);
-        id.map(Self).map_err(|_| format!("{text:?} is no ID of etcd's: up to 16 hexadecimal digits"))
+        id.map(Self)
+            .map_err(|_| format!("{text:?} is no ID of etcd's: up to 16 hexadecimal digits"))
     }
 }
 

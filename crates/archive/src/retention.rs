@@ -140,7 +140,8 @@ impl Policy {
             ("week", self.keep_weekly, week),
             ("month", self.keep_monthly, month),
         ];
-        let is_silent = self.keep_last.is_none() && spans.iter().all(|(_, number, _)| number.is_none());
+        let is_silent =
+            self.keep_last.is_none() && spans.iter().all(|(_, number, _)| number.is_none());
         let default = is_silent.then_some(DEFAULT_MAX_BACKUPS);
         let most = match self.max_backups.or(default) {
             Some(0) => Some(Rule { span: "backup", number: usize::MAX, period: None }),
@@ -148,8 +149,9 @@ impl Policy {
             None => None,
         };
         let last = self.keep_last.map(|number| Rule::new("backup", number, None));
-        let periods =
-            spans.into_iter().filter_map(|(span, number, of)| Some(Rule::new(span, number?, Some(of))));
+        let periods = spans
+            .into_iter()
+            .filter_map(|(span, number, of)| Some(Rule::new(span, number?, Some(of))));
         most.into_iter().chain(last).chain(periods).collect()
     }
 }
@@ -170,14 +172,21 @@ impl Rule {
         Self { span, number: usize::try_from(number).unwrap_or(usize::MAX), period }
     }
 
-    fn choose<'a>(&'a self, newest_first: &'a [Candidate]) -> impl Iterator<Item = (BackupId, String)> + 'a {
+    fn choose<'a>(
+        &'a self,
+        newest_first: &'a [Candidate],
+    ) -> impl Iterator<Item = (BackupId, String)> + 'a {
         let mut last = None;
         let begins_a_period = move |one: &&Candidate| {
             let Some(period) = self.period else { return true };
             let this = Some(period(one.id.start()));
             std::mem::replace(&mut last, this) != this
         };
-        newest_first.iter().filter(begins_a_period).take(self.number).map(|one| (one.id, self.why()))
+        newest_first
+            .iter()
+            .filter(begins_a_period)
+            .take(self.number)
+            .map(|one| (one.id, self.why()))
     }
 
     fn why(&self) -> String {

@@ -34,7 +34,9 @@ mod tests {
 
     #[test]
     fn other_texts_are_no_times() {
-        for text in ["", "20261122T164906", "20261322T164906Z", "2026112T164906Z", "+0261122T164906Z"] {
+        for text in
+            ["", "20261122T164906", "20261322T164906Z", "2026112T164906Z", "+0261122T164906Z"]
+        {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -94,7 +94,8 @@ mod tests {
             ["2026-11-22T16:49:06Z", "2026-11-22T16:50:00Z"].map(|time| time.parse().unwrap());
         let id = BackupId::new(7, start);
         for problem in [None, Some("its 3rd page is not reachable".to_owned())] {
-            let found = Verification::new(id, Digest::of(b""), Depth::Structure, [start, end], problem);
+            let found =
+                Verification::new(id, Digest::of(b""), Depth::Structure, [start, end], problem);
             let read = Verification::from_bytes("x", &found.to_bytes().unwrap()).unwrap();
             assert_eq!(read, found);
             assert_eq!(read.is_good(), found.problem.is_none());

@@ -80,7 +80,8 @@ async fn what_a_person_put_there_stays() {
 #[tokio::test]
 async fn an_unfinished_upload_goes_after_a_day() {
     let folder = tempfile::tempdir().unwrap();
-    let store = crate::store::files::Files::open(folder.path(), crate::store::Patience::default()).unwrap();
+    let store =
+        crate::store::files::Files::open(folder.path(), crate::store::Patience::default()).unwrap();
     let id = BackupId::new(7, at("10:00:00"));
     let key = fixture::archive().data(id).unwrap();
     let mut upload = store.begin_upload(&key, None).await.unwrap();

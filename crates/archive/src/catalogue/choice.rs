@@ -36,7 +36,8 @@ pub fn at_revision(backups: &[Listed], revision: u64) -> Option<&Listed> {
 
 /// The one of this name. `uid` chooses when several archives have one.
 pub fn by_id<'a>(backups: &'a [Listed], id: BackupId, uid: Option<&str>) -> Result<&'a Listed> {
-    let is_meant = |listed: &&Listed| listed.id == id && uid.is_none_or(|uid| listed.archive.uid() == uid);
+    let is_meant =
+        |listed: &&Listed| listed.id == id && uid.is_none_or(|uid| listed.archive.uid() == uid);
     let mut found = backups.iter().filter(is_meant);
     match (found.next(), found.next()) {
         (Some(one), None) => Ok(one),

@@ -32,14 +32,19 @@ async fn a_backup_is_not_listed_before_its_manifest() {
 
     put(&*store, archive().manifest(id).unwrap(), "{}").await;
     let found = list(&*store, &archive()).await.unwrap();
-    assert_eq!(found.iter().map(|one| (one.id, one.stored_size)).collect::<Vec<_>>(), [(id, Some(1))]);
+    assert_eq!(
+        found.iter().map(|one| (one.id, one.stored_size)).collect::<Vec<_>>(),
+        [(id, Some(1))]
+    );
 }
 
 #[tokio::test]
 async fn all_are_listed_newest_first_and_those_of_other_archives_are_not() {
     let store = memory();
-    let [old, new] =
-        [fixture::store(&*store, 5, "10:00:00").await, fixture::store(&*store, 9, "09:30:00").await];
+    let [old, new] = [
+        fixture::store(&*store, 5, "10:00:00").await,
+        fixture::store(&*store, 9, "09:30:00").await,
+    ];
     let other = ArchivePath::new("prod", "orders", "other").unwrap();
     put(&*store, other.manifest(old).unwrap(), "{}").await;
 
@@ -84,10 +89,12 @@ async fn a_damaged_manifest_is_shown_as_damaged_and_hides_no_other() {
     let read: Vec<_> = read_all(&store, all).collect().await;
     let reasons: Vec<_> = read
         .iter()
-        .map(|(_, read)| read.as_ref().map_or_else(Error::reason, |committed| {
-            assert_eq!(committed.manifest.id, good);
-            "good"
-        }))
+        .map(|(_, read)| {
+            read.as_ref().map_or_else(Error::reason, |committed| {
+                assert_eq!(committed.manifest.id, good);
+                "good"
+            })
+        })
         .collect();
     assert_eq!(reasons, ["UnknownFormat", "Damaged", "Damaged", "good"]);
 }
@@ -118,7 +125,8 @@ fn revisions_decide_within_an_archive_and_the_time_between_archives() {
         listed("a", 120, "08:00:00", "11:00:00"),
         listed("b", 3, "07:00:00", "11:30:00"),
     ];
-    let chosen = |found: Option<&Listed>| found.map(|one| (one.archive.uid().to_owned(), one.id.revision()));
+    let chosen =
+        |found: Option<&Listed>| found.map(|one| (one.archive.uid().to_owned(), one.id.revision()));
     let is = |uid: &str, revision| Some((uid.to_owned(), revision));
     assert_eq!(chosen(newest(&backups)), is("b", 3));
     assert_eq!(chosen(newest(&backups[..2])), is("a", 120));
@@ -130,10 +138,14 @@ fn revisions_decide_within_an_archive_and_the_time_between_archives() {
 
 #[test]
 fn an_id_that_two_archives_have_needs_the_uid() {
-    let backups = [listed("a", 100, "09:00:00", "12:00:00"), listed("b", 100, "09:00:00", "12:00:00")];
+    let backups =
+        [listed("a", 100, "09:00:00", "12:00:00"), listed("b", 100, "09:00:00", "12:00:00")];
     let id = backups[0].id;
     assert_eq!(by_id(&backups, id, Some("b")).unwrap().archive.uid(), "b");
     assert!(by_id(&backups, id, None).unwrap_err().to_string().contains("say which UID"));
     let missing = by_id(&backups, BackupId::new(1, at("09:00:00")), None).unwrap_err();
-    assert_eq!(missing.to_string(), "the backup 0000000000000001-20261122T090000Z is not in the store");
+    assert_eq!(
+        missing.to_string(),
+        "the backup 0000000000000001-20261122T090000Z is not in the store"
+    );
 }

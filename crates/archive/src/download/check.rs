@@ -77,7 +77,8 @@ impl Count {
 
     fn compare(self, what: &str, which: &str, (size, sha256): (u64, Digest)) -> Result<()> {
         if self.size != size {
-            let problem = format!("{} bytes were {which} where its manifest says {size}", self.size);
+            let problem =
+                format!("{} bytes were {which} where its manifest says {size}", self.size);
             return Err(Error::damaged(what, problem));
         }
         if Digest::from(self.sha256) != sha256 {

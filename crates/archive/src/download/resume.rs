@@ -51,7 +51,11 @@ pub(super) async fn read(
     }
 }
 
-async fn pass_on(origin: &dyn Origin, received: &AtomicU64, out: &Sender<Result<Bytes>>) -> Result<()> {
+async fn pass_on(
+    origin: &dyn Origin,
+    received: &AtomicU64,
+    out: &Sender<Result<Bytes>>,
+) -> Result<()> {
     let mut stream = origin.read(received.load(Ordering::Relaxed)).await?;
     while let Some(bytes) = stream.try_next().await? {
         received.fetch_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX), Ordering::Relaxed);

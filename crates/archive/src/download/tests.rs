@@ -31,7 +31,10 @@ impl Origin for Breaking {
 }
 
 fn raw() -> Vec<u8> {
-    (0..400_000_u32).flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()).take(700_000).collect()
+    (0..400_000_u32)
+        .flat_map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes())
+        .take(700_000)
+        .collect()
 }
 
 fn gzip(raw: &[u8]) -> Vec<u8> {
@@ -91,7 +94,8 @@ async fn an_object_of_another_size_is_damaged_before_its_first_byte() {
 async fn a_broken_connection_is_taken_up_where_it_broke() {
     let raw = raw();
     let stored = gzip(&raw);
-    let origin = breaking(stored.clone(), vec![(0, unavailable()), (70, unavailable()), (3, unavailable())]);
+    let origin =
+        breaking(stored.clone(), vec![(0, unavailable()), (70, unavailable()), (3, unavailable())]);
     let download = Download::of(origin.clone(), &manifest(&raw, &stored)).unwrap();
     assert!(whole(download).await.unwrap() == raw);
     assert_eq!(*origin.reads.lock().unwrap(), [0, 3000, 73_000, 73_000]);

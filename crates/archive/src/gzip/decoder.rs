@@ -24,7 +24,8 @@ impl<S: FnMut(Bytes) -> Result<()>> Decoder<S> {
     /// For gzip of at most `limit` raw bytes: a small file may decode to an endless one. `what` names
     /// it in errors. An error of `sink` ends the decoding and is given as it is.
     pub fn new(what: &str, limit: u64, sink: S) -> Self {
-        let chunks = Chunks { what: what.to_owned(), left: limit, limit, filling: BytesMut::new(), sink };
+        let chunks =
+            Chunks { what: what.to_owned(), left: limit, limit, filling: BytesMut::new(), sink };
         Self { what: what.to_owned(), inner: MultiGzDecoder::new(chunks) }
     }
 

@@ -81,7 +81,9 @@ fn foreign_keys_are_no_part_of_a_backup() {
 
 #[test]
 fn other_texts_are_no_ids() {
-    for text in ["", "000000000001E240-20261122T164906Z", "+00000000001e240-20261122T164906Z", "1-2"] {
+    for text in
+        ["", "000000000001E240-20261122T164906Z", "+00000000001e240-20261122T164906Z", "1-2"]
+    {
         assert!(text.parse::<BackupId>().unwrap_err().to_string().contains("as the list shows it"));
     }
 }

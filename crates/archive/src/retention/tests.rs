@@ -25,7 +25,8 @@ fn kept(backups: &[Candidate], policy: &Policy) -> Vec<String> {
 
 /// Hourly from 2026-10-31T00:00 to 2026-11-02T23:00; the Sunday between is the month's first.
 fn hourly() -> Vec<Candidate> {
-    let hours = |day: &'static str| (0..24).map(move |hour| one(&format!("{day}T{hour:02}:05:00Z")));
+    let hours =
+        |day: &'static str| (0..24).map(move |hour| one(&format!("{day}T{hour:02}:05:00Z")));
     ["2026-10-31", "2026-11-01", "2026-11-02"].into_iter().flat_map(hours).collect()
 }
 
@@ -57,7 +58,10 @@ fn the_newest_of_each_period_stays() {
         // Weeks begin on Monday, 2026-11-02.
         (Policy { keep_weekly: Some(5), ..none }, vec![last_day, sunday]),
         (Policy { keep_monthly: Some(5), ..none }, vec![last_day, saturday]),
-        (Policy { keep_hourly: Some(2), keep_monthly: Some(2), ..none }, vec![last_day, last_hour, saturday]),
+        (
+            Policy { keep_hourly: Some(2), keep_monthly: Some(2), ..none },
+            vec![last_day, last_hour, saturday],
+        ),
         (Policy { keep_hourly: Some(0), ..none }, vec![last_day]),
     ] {
         assert_eq!(kept(&hourly(), &policy), expected, "{policy:?}");
@@ -107,15 +111,24 @@ fn what_is_pinned_stays_and_what_is_locked_goes_later() {
             (Fate::Later, "locked by the store until 2026-11-25T00:00:00Z"),
         ]
     );
-    let after = judge(&[oldest, middle, newest], &policy, &pinned, "2026-11-25T00:00:00Z".parse().unwrap());
+    let after =
+        judge(&[oldest, middle, newest], &policy, &pinned, "2026-11-25T00:00:00Z".parse().unwrap());
     assert_eq!((after[2].fate, after[2].why.as_str()), (Fate::Delete, "no rule keeps it"));
 }
 
 fn candidates() -> impl Strategy<Value = Vec<Candidate>> {
-    let candidate = (0_u64..60, 0_i64..90 * 24, any::<bool>(), 0_u8..8).prop_map(|(revision, hour, half, damage)| {
-        let start = Timestamp::from_second(1_790_000_000 + hour * 3600 + i64::from(half) * 1800).unwrap();
-        Candidate { id: BackupId::new(revision, start), is_damaged: damage == 0, locked_until: None }
-    });
+    let candidate = (0_u64..60, 0_i64..90 * 24, any::<bool>(), 0_u8..8).prop_map(
+        |(revision, hour, half, damage)| {
+            let start =
+                Timestamp::from_second(1_790_000_000 + hour * 3600 + i64::from(half) * 1800)
+                    .unwrap();
+            Candidate {
+                id: BackupId::new(revision, start),
+                is_damaged: damage == 0,
+                locked_until: None,
+            }
+        },
+    );
     prop::collection::vec(candidate, 0..60).prop_map(|mut all| {
         all.sort_by_key(|one| one.id);
         all.dedup_by_key(|one| one.id);

@@ -186,4 +186,3 @@ impl Upload for FileUpload {
         store.on_disk("aborting".to_owned(), move |root| disk::remove_all(root, &left)).await
     }
 }
-

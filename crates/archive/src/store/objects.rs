@@ -16,7 +16,9 @@ use object_store::{
     GetOptions, GetRange, ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutPayload, path::Path,
 };
 
-use super::{Entry, Patience, Put, Reading, Span, Store, Unfinished, Upload, compare, limits::within};
+use super::{
+    Entry, Patience, Put, Reading, Span, Store, Unfinished, Upload, compare, limits::within,
+};
 use crate::{
     error::{Error, Result},
     key::Key,
@@ -119,7 +121,8 @@ impl Objects {
                 }
                 let until = end.min(from.saturating_add(piece));
                 let got = this.inner.get_range(&path, from..until).await;
-                let bytes = got.map_err(|error| this.translate(&format!("reading {name}"), error))?;
+                let bytes =
+                    got.map_err(|error| this.translate(&format!("reading {name}"), error))?;
                 Ok(Some((bytes, until)))
             }
         });
@@ -194,7 +197,8 @@ impl Store for Objects {
     }
 
     async fn unfinished(&self, folder: &Key) -> Result<Vec<Unfinished>> {
-        let left = self.list_all(folder).try_filter(|entry| future::ready(is_unfinished(&entry.key)));
+        let left =
+            self.list_all(folder).try_filter(|entry| future::ready(is_unfinished(&entry.key)));
         left.map_ok(|Entry { key, modified, .. }| {
             let upload = key.to_string();
             Unfinished { key: upload::target_of(&key), upload, modified }

@@ -93,7 +93,8 @@ mod tests {
     use super::*;
 
     fn reading(pieces: &[&'static str], length: u64) -> Reading {
-        let pieces: Vec<_> = pieces.iter().map(|text| Ok(Bytes::from_static(text.as_bytes()))).collect();
+        let pieces: Vec<_> =
+            pieces.iter().map(|text| Ok(Bytes::from_static(text.as_bytes()))).collect();
         let key = "v1/x".parse().unwrap();
         Reading::new(&key, 100, length, Duration::from_secs(1), stream::iter(pieces))
     }

@@ -22,9 +22,13 @@ pub(in crate::store) fn translate(store: &str, what: &str, error: Foreign) -> Er
         Foreign::AlreadyExists { path, .. } => Error::AlreadyExists(path.clone()),
         // A container of Azure's may answer so; a condition of ours is always "only if absent".
         Foreign::Precondition { path, .. } => Error::AlreadyExists(path.clone()),
-        Foreign::PermissionDenied { .. } => Error::Denied { what: what.to_owned(), detail: detail() },
+        Foreign::PermissionDenied { .. } => {
+            Error::Denied { what: what.to_owned(), detail: detail() }
+        }
         Foreign::Unauthenticated { .. } => Error::Credentials(detail()),
-        Foreign::NotSupported { .. } | Foreign::NotImplemented { .. } => Error::Unsupported(detail()),
+        Foreign::NotSupported { .. } | Foreign::NotImplemented { .. } => {
+            Error::Unsupported(detail())
+        }
         _ => from_text(store, what, detail()),
     }
 }
@@ -65,7 +69,9 @@ fn from_io(what: &str, error: &Foreign) -> Error {
 
 /// GCS: `The specified bucket does not exist.`; Azure: `ContainerNotFound`.
 fn is_about_bucket(text: &str) -> bool {
-    ["bucket does not exist", "NoSuchBucket", "ContainerNotFound"].iter().any(|hit| text.contains(hit))
+    ["bucket does not exist", "NoSuchBucket", "ContainerNotFound"]
+        .iter()
+        .any(|hit| text.contains(hit))
 }
 
 /// Answers of servers and of the connection to them.
@@ -75,7 +81,13 @@ fn from_text(store: &str, what: &str, detail: String) -> Error {
         Error::NoBucket(store.to_owned())
     } else if says(&["429 Too Many Requests", "SlowDown", "ServerBusy"]) {
         Error::Throttled(detail)
-    } else if says(&["error sending request", "500 Internal", "502 Bad", "503 Service", "504 Gateway"]) {
+    } else if says(&[
+        "error sending request",
+        "500 Internal",
+        "502 Bad",
+        "503 Service",
+        "504 Gateway",
+    ]) {
         Error::Unavailable(detail)
     } else if says(&["operation timed out", "request or response body error"]) {
         Error::Timeout(what.to_owned())
@@ -104,11 +116,11 @@ mod tests {
     #[test]
     fn errors_of_the_operating_system_keep_their_meaning() {
         for (number, expected) in [
-            (28, "Full"),     // ENOSPC
-            (122, "Full"),    // EDQUOT
-            (13, "Denied"),   // EACCES
-            (30, "Denied"),   // EROFS
-            (5, "Other"),     // EIO
+            (28, "Full"),         // ENOSPC
+            (122, "Full"),        // EDQUOT
+            (13, "Denied"),       // EACCES
+            (30, "Denied"),       // EROFS
+            (5, "Other"),         // EIO
             (116, "Unavailable"), // ESTALE
             (111, "Unavailable"), // ECONNREFUSED
         ] {
