@@ -1,14 +1,19 @@
 //! The configuration file, checked: every problem in a sentence of its own.
 
 use std::path::Path;
+use std::time::Duration;
 
 use api::sidecar::SidecarConfig;
 use api::v1beta1::BackupPolicy;
-use archive::{layout::ArchivePath, retention};
+use archive::{Error, layout::ArchivePath, location::Location, retention, store::Patience};
+use tokio::time::timeout;
 use url::Url;
 
 use crate::schedule::Schedule;
 use crate::serve::engine::Open;
+
+/// Finding credentials may take a few calls.
+const OPEN: Duration = Duration::from_mins(1);
 
 /// What `serve` works with.
 pub(crate) struct Settings {
@@ -59,15 +64,14 @@ impl Settings {
 }
 
 /// Reads where the store is; opening it comes later and may fail for a while.
-fn opener(url: &str) -> Result<Open, archive::Error> {
-    let folder = url.strip_prefix("file://").map(std::path::PathBuf::from);
-    let folder =
-        folder.ok_or_else(|| archive::Error::BadInput(format!("{url}: only file:// so far")))?;
+fn opener(url: &str) -> archive::Result<Open> {
+    let location: Location = url.parse()?;
     Ok(Box::new(move || {
-        let folder = folder.clone();
-        Box::pin(async move {
-            let store = archive::store::files::Files::open(&folder, Default::default())?;
-            Ok(std::sync::Arc::new(store) as std::sync::Arc<dyn archive::store::Store>)
+        let location = location.clone();
+        let open = async move { location.open(Patience::default()).await };
+        Box::pin(async {
+            let end = timeout(OPEN, open).await;
+            end.unwrap_or_else(|_| Err(Error::Timeout(format!("opening the store ({OPEN:?})"))))
         })
     }))
 }
@@ -155,6 +159,7 @@ mod tests {
             "schedule": "0 25 * * *", "maxBackups": -1, "retention": {"keepDaily": 0}
         });
         value["endpoints"] = json!(["kv:2379"]);
+        value["store"] = json!("ftp://backups");
         let (_folder, path) = file(&value);
         let problems = Settings::load(&path, false).err().unwrap();
         let all = problems.join("\n");
@@ -162,7 +167,8 @@ mod tests {
             assert!(all.contains(words), "{words}: {all}");
         }
         assert!(all.contains("\"kv:2379\" is no client URL"), "{all}");
-        assert_eq!(problems.len(), 5, "{all}");
+        assert!(all.contains("store: "), "{all}");
+        assert_eq!(problems.len(), 6, "{all}");
     }
 
     #[test]
