@@ -10,7 +10,7 @@ mod hear;
 mod settle;
 mod task;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 mod work;
 
 use std::collections::VecDeque;

@@ -90,3 +90,32 @@ impl From<Refusal> for Failure {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::serve::taker::Problem;
+
+    #[test]
+    fn each_trouble_of_the_store_has_its_status() {
+        let denied = Error::Denied { what: "list".into(), detail: "AccessDenied".into() };
+        for (error, status) in [
+            (Error::NotFound("the backup".into()), 404),
+            (Error::BadInput("write another".into()), 400),
+            (Error::Locked("the backup".into()), 423),
+            (denied, 503),
+            (Error::Unavailable("refused".into()), 503),
+            (Error::damaged("the backup", "it is no JSON"), 500),
+        ] {
+            assert_eq!(Failure::from(error.clone()).status.as_u16(), status, "{error}");
+        }
+    }
+
+    #[test]
+    fn an_archive_that_is_locked_is_423_and_other_failures_of_the_engine_500() {
+        for (reason, status) in [("Locked", 423), ("Full", 500)] {
+            let refusal = Refusal::Failed(Problem::new(reason, "try later"));
+            assert_eq!(Failure::from(refusal).status.as_u16(), status);
+        }
+    }
+}

@@ -5,4 +5,4 @@ mod failures;
 mod orders;
 mod stop;
 mod times;
-mod world;
+pub(crate) mod world;

@@ -25,7 +25,7 @@ async fn backups_of_earlier_clusters_of_the_name_are_counted_and_kept() {
     for revision in [500, 501] {
         let time = world.clock.now() - jiff::SignedDuration::from_hours(revision);
         let manifest = manifest(&earlier, revision.unsigned_abs(), time, time);
-        put(&*world.store, &earlier, &manifest, b"plums").await;
+        put(&*world.store, &earlier, &manifest, "plums".into()).await;
     }
     world.start();
     world.minutes(40).await;

@@ -29,6 +29,10 @@ use crate::serve::clock::Clock;
 use crate::serve::engine::{Ask, Engine, Open, Parts, Refusal, Shown};
 use crate::serve::taker::{Job, Problem, Progress, Taken, Taker};
 
+/// `plums` in gzip.
+pub(crate) const GZIPPED: &[u8] = b"\x1f\x8b\x08\x00\x00\x00\x00\x00\x02\x03\x2b\xc8\x29\xcd\x2d\
+    \x06\x00\xbe\xc0\x65\x05\x05\x00\x00\x00";
+
 pub(crate) const START: &str = "2026-11-24T10:00:00Z";
 
 /// What an attempt does.
@@ -110,7 +114,7 @@ impl FakeTaker {
         let mut manifest = manifest(&self.archive, revision, started, self.clock.now());
         manifest.reason = job.reason;
         manifest.request = job.request;
-        let digest = put(store, &self.archive, &manifest, b"plums").await;
+        let digest = put(store, &self.archive, &manifest, Bytes::from_static(GZIPPED)).await;
         Ok(Taken::Stored(Box::new(manifest), digest))
     }
 }
@@ -120,10 +124,10 @@ pub(crate) async fn put(
     store: &dyn Store,
     archive: &ArchivePath,
     manifest: &Manifest,
-    data: &'static [u8],
+    data: Bytes,
 ) -> Digest {
     let mut upload = store.begin_upload(&archive.data(manifest.id).unwrap(), None).await.unwrap();
-    upload.write(Bytes::from_static(data)).await.unwrap();
+    upload.write(data).await.unwrap();
     upload.finish().await.unwrap();
     let bytes = manifest.to_bytes().unwrap();
     let key = archive.manifest(manifest.id).unwrap();
@@ -164,8 +168,8 @@ pub(crate) fn manifest(
         raw: Raw { size: 5, sha256: Digest::of(b"plums"), unknown: unknown() },
         stored: Stored {
             object: DATA.into(),
-            size: 5,
-            sha256: Digest::of(b"plums"),
+            size: 25,
+            sha256: Digest::of(GZIPPED),
             encodings: vec![GZIP.into()],
             unknown: unknown(),
         },
