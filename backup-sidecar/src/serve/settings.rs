@@ -92,15 +92,12 @@ fn endpoints(endpoints: &[String], problems: &mut Vec<String>) {
 }
 
 fn retention(policy: &BackupPolicy, problems: &mut Vec<String>) -> retention::Policy {
-    let max_backups = policy.max_backups.and_then(|number| match u32::try_from(number) {
-        Ok(number) => Some(number),
-        Err(_) => {
-            problems.push(format!(
-                "policy: maxBackups is {number}; write how many to keep, such as 5, or 0 to keep all"
-            ));
-            None
-        }
-    });
+    let max_backups = policy.max_backups.map(u32::try_from);
+    if let (Some(Err(_)), Some(number)) = (max_backups, policy.max_backups) {
+        problems.push(format!(
+            "policy: maxBackups is {number}; write how many to keep, such as 5, or 0 to keep all"
+        ));
+    }
     let mut keep = |name: &str, number: Option<i32>| {
         let number = number?;
         let good = u32::try_from(number).ok().filter(|number| *number > 0);
@@ -112,7 +109,7 @@ fn retention(policy: &BackupPolicy, problems: &mut Vec<String>) -> retention::Po
     };
     let rules = policy.retention.unwrap_or_default();
     retention::Policy {
-        max_backups,
+        max_backups: max_backups.and_then(Result::ok),
         keep_last: keep("keepLast", rules.keep_last),
         keep_hourly: keep("keepHourly", rules.keep_hourly),
         keep_daily: keep("keepDaily", rules.keep_daily),

@@ -101,6 +101,7 @@ pub struct Problem {
 
 impl Problem {
     /// A problem that may pass.
+    #[allow(clippy::needless_pass_by_value, reason = "a text or an error, as it is at hand")]
     pub fn new(reason: &'static str, message: impl ToString) -> Self {
         Self { reason, message: message.to_string(), is_final: false }
     }

@@ -63,13 +63,13 @@ async fn a_backup_of_which_nothing_moves_is_given_up_after_five_minutes() {
     world.start();
     world.minutes(4).await;
     assert_eq!(world.status().running.as_deref(), Some("scheduled"));
-    world.pass(Duration::from_millis(62_000)).await;
+    world.pass(Duration::from_secs(62)).await;
     assert_eq!((world.attempts(), world.status().backups), (2, 1));
 }
 
 #[tokio::test(start_paused = true)]
 async fn a_slow_backup_of_which_something_moves_is_left_alone() {
-    let mut world = World::new().acts([Act::Store(Duration::from_secs(7200))]);
+    let mut world = World::new().acts([Act::Store(Duration::from_hours(2))]);
     world.start();
     world.minutes(121).await;
     assert_eq!((world.times(), world.status().backups), (vec!["10:00:00".to_owned()], 1));

@@ -7,7 +7,7 @@ use super::world::{Act, World};
 use crate::serve::engine::Refusal;
 
 fn slow() -> Act {
-    Act::Store(Duration::from_secs(60))
+    Act::Store(Duration::from_mins(1))
 }
 
 #[tokio::test(start_paused = true)]

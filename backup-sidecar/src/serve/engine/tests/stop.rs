@@ -7,7 +7,7 @@ use crate::serve::engine::Refusal;
 
 #[tokio::test(start_paused = true)]
 async fn a_signal_lets_a_backup_come_to_its_end_first() {
-    let mut world = World::new().acts([Act::Store(Duration::from_secs(240))]);
+    let mut world = World::new().acts([Act::Store(Duration::from_mins(4))]);
     world.start();
     world.pass(Duration::from_secs(1)).await;
     world.stop();
@@ -42,7 +42,7 @@ async fn a_signal_at_rest_ends_it_at_once() {
 
 #[tokio::test(start_paused = true)]
 async fn nothing_is_begun_after_a_signal_and_orders_stay_open_for_the_next_process() {
-    let mut world = World::new().acts([Act::Store(Duration::from_secs(60))]);
+    let mut world = World::new().acts([Act::Store(Duration::from_mins(1))]);
     world.start();
     world.pass(Duration::from_secs(1)).await;
     world.order("order-1", "on-demand").await.unwrap();
