@@ -17,6 +17,7 @@
 pub mod cluster;
 pub mod member;
 pub mod programs;
+pub mod s3;
 
 use std::time::{Duration, Instant};
 

@@ -37,10 +37,14 @@ impl Version {
     }
 
     fn cached(self) -> PathBuf {
-        let cache = std::env::var_os("XDG_CACHE_HOME")
-            .map(PathBuf::from)
-            .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-        let cache = cache.expect("set XDG_CACHE_HOME or HOME: the etcd programs are cached there");
-        cache.join("etcd-operator").join(format!("etcd-{}", self.minor()))
+        cache().join(format!("etcd-{}", self.minor()))
     }
+}
+
+/// The project's folder in the user's cache.
+pub(crate) fn cache() -> PathBuf {
+    let cache = std::env::var_os("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+    cache.expect("set XDG_CACHE_HOME or HOME: the programs are cached there").join("etcd-operator")
 }

