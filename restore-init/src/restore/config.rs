@@ -5,10 +5,11 @@ use std::path::PathBuf;
 use archive::{
     digest::Digest,
     layout::{ArchivePath, BackupId},
+    location::Location,
 };
 use url::Url;
 
-use super::{args::RunArgs, location::Location, problem::Problem};
+use super::{args::RunArgs, problem::Problem};
 
 /// What a restore works with.
 #[derive(Debug)]

@@ -23,7 +23,6 @@ mod download;
 mod durable;
 mod etcdutl;
 mod fault;
-mod location;
 mod problem;
 mod progress;
 mod report;

@@ -55,17 +55,7 @@ impl Stored {
         let folder = tempfile::tempdir().unwrap();
         let store: Arc<dyn Store> =
             Arc::new(Files::open(folder.path(), Patience::default()).unwrap());
-        let start: Timestamp = "2026-11-22T16:49:06Z".parse().unwrap();
-        let attempt = Attempt::begin(store, archive(), start).await.unwrap();
-        let stored = compressed(kept).await;
-        let mut upload = attempt.upload(None).await.unwrap();
-        upload.write(stored.clone().into()).await.unwrap();
-        upload.finish().await.unwrap();
-        let mut manifest = describe(whole, &stored, version, &attempt);
-        manifest.raw.size = u64::try_from(kept.len()).unwrap();
-        manifest.raw.sha256 = Digest::of(kept);
-        change(&mut manifest);
-        let digest = attempt.commit(&manifest).await.unwrap();
+        let (manifest, digest) = keep(store, whole, kept, version, change).await;
         Self { folder, manifest, digest }
     }
 
@@ -84,6 +74,28 @@ impl Stored {
     pub(crate) fn manifest_file(&self) -> PathBuf {
         self.folder.path().join(archive().manifest(self.manifest.id).unwrap().as_str())
     }
+}
+
+/// Stores a backup as [`Stored::of_other_bytes`] does, anywhere.
+pub(crate) async fn keep(
+    store: Arc<dyn Store>,
+    whole: &[u8],
+    kept: &[u8],
+    version: &str,
+    change: impl FnOnce(&mut Manifest),
+) -> (Manifest, Digest) {
+    let start: Timestamp = "2026-11-22T16:49:06Z".parse().unwrap();
+    let attempt = Attempt::begin(store, archive(), start).await.unwrap();
+    let stored = compressed(kept).await;
+    let mut upload = attempt.upload(None).await.unwrap();
+    upload.write(stored.clone().into()).await.unwrap();
+    upload.finish().await.unwrap();
+    let mut manifest = describe(whole, &stored, version, &attempt);
+    manifest.raw.size = u64::try_from(kept.len()).unwrap();
+    manifest.raw.sha256 = Digest::of(kept);
+    change(&mut manifest);
+    let digest = attempt.commit(&manifest).await.unwrap();
+    (manifest, digest)
 }
 
 pub(crate) fn archive() -> ArchivePath {

@@ -11,8 +11,13 @@
 
 mod backup;
 mod etcdutls;
+mod installed;
 mod killed;
+mod network;
 mod original;
 mod program;
 mod refused;
+mod s3;
+mod sidecar;
+mod space;
 mod whole;

@@ -2,11 +2,12 @@
 
 use std::{
     ffi::OsStr,
-    path::{Path, PathBuf},
+    path::Path,
     process::{Output, Stdio},
 };
 
 use api::restore::RestoreReport;
+use tempfile::NamedTempFile;
 use testbed::{PATIENCE, programs::Version};
 use tokio::{
     process::{Child, Command},
@@ -18,7 +19,7 @@ use crate::{backup::Stored, original::Target};
 /// A run to be.
 pub(crate) struct Program {
     command: Command,
-    termination_log: PathBuf,
+    termination_log: NamedTempFile,
 }
 
 /// How it ended.
@@ -44,14 +45,12 @@ impl Program {
     /// The same with any etcdutl.
     pub(crate) fn with_etcdutl(url: &str, target: &Target, etcdutl: &Path) -> Self {
         // Not in the target's folder, where nothing may be left behind.
-        let log = format!("{}.termination-log", target.folder.path().display());
-        let termination_log = PathBuf::from(log);
-        std::fs::write(&termination_log, "").unwrap();
+        let termination_log = NamedTempFile::new().unwrap();
         let mut command = Command::new(env!("CARGO_BIN_EXE_etcd-restore-init"));
         command.args(["run", "--from", url, "--json"]);
         command.arg("--data-dir").arg(target.data_dir());
         command.arg("--etcdutl").arg(etcdutl);
-        command.arg("--termination-log").arg(&termination_log);
+        command.arg("--termination-log").arg(termination_log.path());
         command.arg(format!("--name={}", target.place.name));
         command.arg(format!("--initial-advertise-peer-urls={}", target.place.peer_url));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -69,6 +68,11 @@ impl Program {
         self
     }
 
+    pub(crate) fn envs(mut self, variables: &[(&str, &str)]) -> Self {
+        self.command.envs(variables.iter().copied());
+        self
+    }
+
     /// Kills itself at that stage.
     pub(crate) fn dying_at(self, stage: &str) -> Self {
         self.env("ETCD_RESTORE_INIT_DIES_AT", stage)
@@ -80,7 +84,7 @@ impl Program {
 
     pub(crate) async fn end(&self, child: Child) -> Ended {
         let output = timeout(PATIENCE, child.wait_with_output()).await.expect("it ends").unwrap();
-        let message = std::fs::read_to_string(&self.termination_log).unwrap();
+        let message = std::fs::read_to_string(self.termination_log.path()).unwrap();
         let Output { status, stdout, stderr } = output;
         assert_eq!(String::from_utf8(stdout).unwrap(), message);
         assert!(message.len() < 4096 && message.matches('\n').count() <= 1, "{message}");
@@ -91,12 +95,6 @@ impl Program {
     pub(crate) async fn run(mut self) -> Ended {
         let child = self.start();
         self.end(child).await
-    }
-}
-
-impl Drop for Program {
-    fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.termination_log));
     }
 }
 
