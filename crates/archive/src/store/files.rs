@@ -114,7 +114,7 @@ impl Store for Files {
         }
         let upload = ObjectUpload::begin(&self.objects, key).await?;
         let left = disk::left_by(&self.root.join(upload.staged()));
-        Ok(Box::new(FileUpload { store: self.clone(), upload: Box::new(upload), left }))
+        Ok(Box::new(FileUpload { store: self.clone(), upload: Some(Box::new(upload)), left }))
     }
 
     async fn get(&self, key: &Key, span: Span) -> Result<Reading> {
@@ -159,30 +159,59 @@ impl Store for Files {
 #[derive(Debug)]
 struct FileUpload {
     store: Files,
-    upload: Box<ObjectUpload>,
+    /// Gone when it has come to an end.
+    upload: Option<Box<ObjectUpload>>,
+    /// The files that it may leave.
     left: Vec<PathBuf>,
+}
+
+impl FileUpload {
+    fn take(&mut self) -> Result<Box<ObjectUpload>> {
+        // Never seen: whoever takes it owns the box.
+        self.upload.take().ok_or_else(|| Error::BadInput("an upload ends once".to_owned()))
+    }
+
+    async fn clear(&mut self) -> Result<()> {
+        let left = std::mem::take(&mut self.left);
+        let what = "removing what an upload has left".to_owned();
+        self.store.on_disk(what, move |root| disk::remove_all(root, &left)).await
+    }
 }
 
 #[async_trait]
 impl Upload for FileUpload {
     async fn write(&mut self, bytes: Bytes) -> Result<()> {
-        self.upload.write(bytes).await
+        match &mut self.upload {
+            Some(upload) => upload.write(bytes).await,
+            None => self.take().map(drop),
+        }
     }
 
-    async fn finish(self: Box<Self>) -> Result<Uploaded> {
-        let Self { store, upload, left } = *self;
-        let done = upload.finish().await;
-        if done.is_err() {
-            let what = "removing a failed upload".to_owned();
+    async fn finish(mut self: Box<Self>) -> Result<Uploaded> {
+        let done = self.take()?.finish().await;
+        match &done {
+            Ok(_) => self.left.clear(),
             // The first error is the one to tell; what stays is hidden, and removed after a day.
-            let _gone = store.on_disk(what, move |root| disk::remove_all(root, &left)).await;
+            Err(_) => drop(self.clear().await),
         }
         done
     }
 
-    async fn abort(self: Box<Self>) -> Result<()> {
-        let Self { store, upload, left } = *self;
-        upload.abort().await?;
-        store.on_disk("aborting".to_owned(), move |root| disk::remove_all(root, &left)).await
+    async fn abort(mut self: Box<Self>) -> Result<()> {
+        self.take()?.abort().await?;
+        self.clear().await
+    }
+}
+
+impl Drop for FileUpload {
+    fn drop(&mut self) {
+        let (root, left) = (self.store.root.clone(), std::mem::take(&mut self.left));
+        if left.is_empty() {
+            return;
+        }
+        if let Ok(runtime) = tokio::runtime::Handle::try_current() {
+            // What stays is found by `Store::unfinished`.
+            drop(runtime.spawn_blocking(move || disk::remove_all(&root, &left)));
+        }
     }
 }

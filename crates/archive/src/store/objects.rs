@@ -172,7 +172,14 @@ impl Store for Objects {
         });
         let (path, what) = (self.path(key), format!("reading {key}"));
         let options = GetOptions { range, ..GetOptions::default() };
-        let got = self.call("reading", key, self.inner.get_opts(&path, options)).await?;
+        let got = match self.call("reading", key, self.inner.get_opts(&path, options)).await {
+            // Which bytes there are is said better than by each store's own words.
+            Err(error @ Error::Other { .. }) if span != Span::ALL => {
+                let size = self.head(key).await?.size;
+                return span.within(key, size).and(Err(error));
+            }
+            got => got?,
+        };
         let (size, length) = (got.meta.size, got.range.end.saturating_sub(got.range.start));
         let this = self.clone();
         let stream = got.into_stream().map_err(move |error| this.translate(&what, error));

@@ -114,7 +114,20 @@ impl S3 {
 
     async fn look(&self, key: &Key) -> Result<HeadObjectOutput> {
         let head = self.client.head_object().bucket(&*self.bucket).key(self.path(key));
-        head.send().await.map_err(|error| self.translate("looking at", key, error))
+        match head.send().await.map_err(|error| self.translate("looking at", key, error)) {
+            Err(bare @ (Error::Denied { .. } | Error::Other { .. })) => {
+                Err(self.why(key).await.unwrap_or(bare))
+            }
+            other => other,
+        }
+    }
+
+    /// The store's words for a refusal. An answer to HEAD has no body that could hold them, and wrong
+    /// and expired credentials look there as a missing permission or a bad request does.
+    async fn why(&self, key: &Key) -> Option<Error> {
+        let get = self.client.get_object().bucket(&*self.bucket).key(self.path(key));
+        let error = get.range("bytes=0-0").send().await.err()?;
+        Some(self.translate("looking at", key, error))
     }
 
     async fn is_there(&self, key: &Key) -> Result<bool> {
