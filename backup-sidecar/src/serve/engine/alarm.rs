@@ -1,8 +1,8 @@
 //! When the next scheduled backup is to be begun, with a wall clock that may jump.
 //!
-//! An interval is measured by the computer's uptime too: whichever of the two clocks says first that it
-//! is over. A time of day can be told by the wall clock alone; when that was put back, the time is asked
-//! for anew.
+//! The wall clock decides, and the computer's uptime tells when it was put back: an interval then still
+//! ends when it would have ended, and for a time of day the schedule is asked anew. A clock that was put
+//! forward makes a backup come earlier, which does no harm.
 
 use std::time::Duration;
 
@@ -46,14 +46,12 @@ impl Alarm {
 
     /// Whether it is time.
     pub(super) fn rings(&self, now: Timestamp) -> bool {
-        now >= self.time || self.is_interval && Instant::now() >= self.deadline
+        now >= self.time
     }
 
-    /// How long until it rings by the clock that is ahead.
+    /// How long until it rings.
     pub(super) fn wait(&self, now: Timestamp) -> Duration {
-        let by_wall = Duration::try_from(self.time.duration_since(now)).unwrap_or_default();
-        let by_uptime = self.deadline.saturating_duration_since(Instant::now());
-        if self.is_interval { by_wall.min(by_uptime) } else { by_wall }
+        Duration::try_from(self.time.duration_since(now)).unwrap_or_default()
     }
 
     /// The alarm as it is, or set anew if the wall clock was put back since.
