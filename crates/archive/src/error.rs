@@ -106,6 +106,7 @@ impl Error {
     }
 
     /// [`Error::Damaged`] in fewer words.
+    #[expect(clippy::needless_pass_by_value, reason = "as map_err and format! give them")]
     pub fn damaged(what: impl ToString, problem: impl ToString) -> Self {
         Self::Damaged { what: what.to_string(), problem: problem.to_string() }
     }

@@ -166,7 +166,7 @@ impl Store for Objects {
         if let Some(piece) = self.piece {
             return self.get_by_pieces(key, span, piece).await;
         }
-        let range = (span != Span::ALL).then(|| match span.end {
+        let range = (span != Span::ALL).then_some(match span.end {
             Some(end) => GetRange::Bounded(span.start..end),
             None => GetRange::Offset(span.start),
         });

@@ -48,7 +48,7 @@ impl Reading {
         match next {
             Some(bytes) => self.count(bytes).map(Some),
             None if self.left == 0 => Ok(None),
-            None => Err(self.broken(format!("{} bytes are missing", self.left))),
+            None => Err(self.broken(&format!("{} bytes are missing", self.left))),
         }
     }
 
@@ -69,12 +69,12 @@ impl Reading {
         let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
         match self.left.checked_sub(length) {
             Some(left) => self.left = left,
-            None => return Err(self.broken("more bytes came than were announced".to_owned())),
+            None => return Err(self.broken("more bytes came than were announced")),
         }
         Ok(bytes)
     }
 
-    fn broken(&self, how: String) -> Error {
+    fn broken(&self, how: &str) -> Error {
         Error::Unavailable(format!("the answer with {} is not whole: {how}", self.key))
     }
 }
@@ -114,7 +114,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_reading_that_stands_still_ends_in_a_timeout() {
         let key = "v1/x".parse().unwrap();
-        let mut reading = Reading::new(&key, 3, 3, Duration::from_secs(60), stream::pending());
+        let mut reading = Reading::new(&key, 3, 3, Duration::from_mins(1), stream::pending());
         assert_eq!(reading.next().await.unwrap_err().reason(), "Timeout");
     }
 }

@@ -87,6 +87,7 @@ impl S3 {
     }
 
     /// What the SDK said, by meaning.
+    #[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
     fn translate<E>(&self, what: &str, key: &Key, error: SdkError<E>) -> Error
     where
         E: ProvideErrorMetadata + std::error::Error + Send + Sync + 'static,

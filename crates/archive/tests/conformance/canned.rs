@@ -90,7 +90,7 @@ async fn serve(
         Answer::Bytes(bytes) => stream.write_all(bytes.as_bytes()).await.ok()?,
         Answer::Stall(bytes) => {
             stream.write_all(bytes.as_bytes()).await.ok()?;
-            std::future::pending().await
+            std::future::pending::<()>().await;
         }
         Answer::Slow(head, body, pause) => {
             stream.write_all(head.as_bytes()).await.ok()?;

@@ -11,6 +11,7 @@ use object_store::Error as Foreign;
 use crate::error::{Error, chain};
 
 /// `store` is the store's name, `what` the call and its object.
+#[expect(clippy::needless_pass_by_value, reason = "as map_err gives it")]
 pub(in crate::store) fn translate(store: &str, what: &str, error: Foreign) -> Error {
     let detail = || chain(&error);
     match &error {
@@ -19,9 +20,10 @@ pub(in crate::store) fn translate(store: &str, what: &str, error: Foreign) -> Er
         }
         Foreign::NotFound { .. } if is_about_bucket(&detail()) => Error::NoBucket(store.to_owned()),
         Foreign::NotFound { path, .. } => Error::NotFound(path.clone()),
-        Foreign::AlreadyExists { path, .. } => Error::AlreadyExists(path.clone()),
         // A container of Azure's may answer so; a condition of ours is always "only if absent".
-        Foreign::Precondition { path, .. } => Error::AlreadyExists(path.clone()),
+        Foreign::AlreadyExists { path, .. } | Foreign::Precondition { path, .. } => {
+            Error::AlreadyExists(path.clone())
+        }
         Foreign::PermissionDenied { .. } => {
             Error::Denied { what: what.to_owned(), detail: detail() }
         }

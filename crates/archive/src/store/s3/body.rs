@@ -106,7 +106,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_moves_may_take_long_and_one_that_does_not_may_not() {
-        let (moved, idle) = (Moved::default(), Duration::from_secs(60));
+        let (moved, idle) = (Moved::default(), Duration::from_mins(1));
         let slow = async {
             for _ in 0..100 {
                 tokio::time::sleep(Duration::from_secs(50)).await;

@@ -121,7 +121,7 @@ impl Said<'_> {
     }
 }
 
-/// AWS: `Access Denied because object protected by object lock.`; MinIO: `Object is WORM protected`.
+/// AWS: `Access Denied because object protected by object lock.`; `MinIO`: `Object is WORM protected`.
 fn is_about_lock(message: &str) -> bool {
     let message = message.to_lowercase();
     ["object lock", "worm", "retention", "legal hold"].iter().any(|hit| message.contains(hit))
