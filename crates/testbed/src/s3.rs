@@ -1,4 +1,4 @@
-//! A real S3 server: SeaweedFS, with its data in a folder of its own.
+//! A real S3 server: `SeaweedFS`, with its data in a folder of its own.
 //!
 //! Signatures, `If-None-Match: *` and object lock are enforced as Amazon's are.
 
@@ -84,7 +84,10 @@ impl Server {
             .spawn()
             .unwrap();
         self.child = Some(child);
-        until("the S3 server answers", async || self.ask(7, "GET /healthz").filter(is_good)).await;
+        until("the S3 server answers", async || {
+            self.ask(7, "GET /healthz").filter(|status| is_good(*status))
+        })
+        .await;
         // Its parts find each other a moment later; a bucket can be made once they have.
         self.create_bucket("ready").await;
     }
@@ -97,19 +100,22 @@ impl Server {
     /// Makes an empty bucket; that it is there is fine.
     pub async fn create_bucket(&self, name: &str) {
         let make = format!("POST /buckets/{name}/");
-        let made = |status: &u16| is_good(status) || *status == 409;
-        until("a bucket is made", async || self.ask(5, &make).filter(made)).await;
+        let is_there = |status: &u16| is_good(*status) || *status == 409;
+        until("a bucket is made", async || self.ask(5, &make).filter(is_there)).await;
     }
 
     /// Whether there is such a bucket.
     pub fn has_bucket(&self, name: &str) -> bool {
-        self.ask(5, &format!("GET /buckets/{name}/")).as_ref().is_some_and(is_good)
+        self.ask(5, &format!("GET /buckets/{name}/")).is_some_and(is_good)
     }
 
     /// Removes a bucket and what is in it, as somebody might by mistake.
     pub async fn remove_bucket(&self, name: &str) {
         let remove = format!("DELETE /buckets/{name}?recursive=true");
-        until("a bucket is removed", async || self.ask(5, &remove).filter(is_good)).await;
+        until("a bucket is removed", async || {
+            self.ask(5, &remove).filter(|status| is_good(*status))
+        })
+        .await;
     }
 
     /// The variables by which S3's tools know the credentials.
@@ -157,8 +163,8 @@ impl Server {
     }
 }
 
-fn is_good(status: &u16) -> bool {
-    (200..300).contains(status)
+fn is_good(status: u16) -> bool {
+    (200..300).contains(&status)
 }
 
 impl Drop for Server {
