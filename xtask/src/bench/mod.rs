@@ -2,6 +2,7 @@
 //!
 //! Timings are taken inside the local Kubernetes, beside a baseline that was taken in the same run.
 
+mod backup;
 mod baseline;
 mod figure;
 mod inside;
@@ -26,6 +27,8 @@ const LIMIT: Duration = Duration::from_hours(1);
 pub(crate) enum Bench {
     /// How fast clusters come up and heal, and what the operator costs
     Operator(Options),
+    /// What a backup costs, beside its stages and beside etcdctl, gzip and an upload
+    Backup(backup::Options),
 }
 
 /// How it is measured and printed.
@@ -44,7 +47,12 @@ pub(crate) struct Options {
 
 impl Bench {
     pub(crate) async fn run(self) -> Result<ExitCode> {
-        let Self::Operator(options) = self;
+        let options = match self {
+            Self::Backup(options) => {
+                return Box::pin(backup::run(&options)).await.map(|()| ExitCode::SUCCESS);
+            }
+            Self::Operator(options) => options,
+        };
         if options.inside {
             let inside = inside::run(options.runs, options.json);
             return Box::pin(inside).await.map(|()| ExitCode::SUCCESS);

@@ -4,7 +4,7 @@
 //! runs it alone. nextest's summary is the last thing printed.
 
 mod stage;
-mod tools;
+pub(crate) mod tools;
 
 use std::process::ExitCode;
 use std::time::Duration;
