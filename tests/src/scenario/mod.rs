@@ -5,12 +5,14 @@
 //! Sandbox ── a namespace; on failure it prints what there was
 //!    └── TestCluster ── one Cluster: its object, its pods, its etcd
 //!            └── Writer ── puts all the time; reads everything back at the end
+//! Changes ── counts what the operator asks the API server for
 //! operator ── the one that all scenarios share: deployed once, killed, hung, taken away
 //! ```
 //!
 //! Nothing here sleeps in the hope that something has happened: [`wait::until`] looks until it has,
 //! and says what it last saw when it has not. Every look and call has a time limit.
 
+mod changes;
 pub mod cluster;
 mod dump;
 mod fault;
@@ -21,6 +23,7 @@ mod sandbox;
 pub mod wait;
 mod writer;
 
+pub use changes::Changes;
 pub use cluster::{TestCluster, Whole, away_from};
 pub use fault::kill_etcd_at_its_first_log;
 pub use http::get;

@@ -36,9 +36,13 @@ pub async fn deployed(kube: &LocalKube, client: &Client) -> Result<()> {
             apply(kube).await?;
         }
     }
-    until("a ready operator", PATIENCE, async || {
+    // Not one of the build before, which works until it is gone.
+    let build = build()?;
+    let is_current = |pod: &Pod| pod.annotations().get(BUILD) == Some(&build);
+    until("a ready operator of this build and no other", PATIENCE, async || {
         let pods = pods(client).await?;
-        Ok(Look::claim(pods.iter().any(is_ready), || names(&pods)))
+        let is_there = pods.iter().all(is_current) && pods.iter().any(is_ready);
+        Ok(Look::claim(is_there, || names(&pods)))
     })
     .await
 }

@@ -12,7 +12,7 @@ use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ListParams;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
-use tests::scenario::{Sandbox, holds_for, operator, request};
+use tests::scenario::{Changes, Sandbox, holds_for, operator, request};
 
 /// Long enough for two looks at a cluster at rest.
 const REST: Duration = Duration::from_secs(40);
@@ -20,13 +20,18 @@ const REST: Duration = Duration::from_secs(40);
 #[tokio::test]
 async fn at_rest_the_operator_writes_nothing() -> Result<()> {
     Sandbox::run("rest", async |sandbox| {
+        let changes = Changes::counted(sandbox).await?;
         let cluster = sandbox.cluster("rest", json!({"size": 3})).await?;
         cluster.whole(3).await?;
         // The last Events of the creation may still be on their way.
         let before = settled(sandbox).await?;
+        let asked = changes.count().await?;
+        ensure!(asked > 10, "only {asked} changes were counted while three members were made");
         holds_for("everything as it was", REST, async || {
             let now = written(sandbox).await?;
             ensure!(now == before, "it was {before:?} and is {now:?}");
+            let more = changes.count().await? - asked;
+            ensure!(more == 0, "{more} changes were asked for that changed nothing");
             Ok(())
         })
         .await?;
