@@ -22,7 +22,7 @@ use crate::observe::{Freshness, Sight, look};
 use crate::pace::Pace;
 use crate::validate::{Unmet, Validated, validate};
 use crate::watchdog::Watchdog;
-use crate::{backup, clock, objects, report, status};
+use crate::{backup, build, clock, objects, report, status};
 
 /// What every reconcile is done with.
 pub struct Context {
@@ -109,10 +109,11 @@ async fn decide(
     ctx: &Context,
     freshness: Freshness,
 ) -> Result<Option<Decided>, Error> {
-    let Some(sight) = look(&ctx.client, &ctx.caches, key, freshness).await? else {
+    let Some(mut sight) = look(&ctx.client, &ctx.caches, key, freshness).await? else {
         return Ok(None);
     };
     let cluster = validate(&sight.cluster);
+    sight.compare(&build::template(&cluster, &ctx.init_image));
     let plan = match cluster.blocked() {
         Some(unmet) if !sight.observed.has_served() && !cluster.desired.paused => blocked(unmet),
         _ => planner::plan(&cluster.desired, &sight.observed, clock::now()),

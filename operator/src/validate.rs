@@ -7,9 +7,9 @@ use api::condition::reason;
 use api::image;
 use api::v1beta1::{Cluster, ClusterSpec, PodPolicy, QuorumLossPolicy};
 use kube::ResourceExt;
-use planner::{Desired, QuorumLoss};
 use planner::name::ClusterName;
 use planner::version::Version;
+use planner::{Desired, QuorumLoss};
 
 /// A cluster as it is run.
 pub struct Validated {
@@ -45,7 +45,9 @@ pub struct Unmet {
 /// Reads the spec, and the version that the status recorded.
 pub fn validate(cluster: &Cluster) -> Validated {
     let spec = &cluster.spec;
-    let running = cluster.status.as_ref().and_then(|status| status.current_version.clone());
+    // Until there is data, the version is not more than a wish.
+    let serving = cluster.status.as_ref().filter(|status| status.served);
+    let running = serving.and_then(|status| status.current_version.clone());
     let version = running.clone().unwrap_or_else(|| wanted_version(spec));
     let mut unmet: Vec<Unmet> = version_unmet(spec, running.as_deref()).into_iter().collect();
     unmet.extend(fields_unmet(spec));
@@ -179,6 +181,19 @@ mod tests {
         validate(&cluster(spec, &json!({})))
     }
 
+    fn serving(version: &str) -> serde_json::Value {
+        json!({"currentVersion": version, "served": true})
+    }
+
+    #[test]
+    fn a_version_that_was_tried_and_never_served_can_be_mended() {
+        let spec = json!({"size": 3, "version": "3.6.16"});
+        let validated =
+            validate(&cluster(&spec, &json!({"currentVersion": "3.6.99", "nextMember": 1})));
+        assert_eq!(validated.version, "3.6.16");
+        assert!(validated.unmet.is_empty());
+    }
+
     #[test]
     fn without_a_version_a_new_cluster_gets_the_default() {
         let validated = fresh(&json!({"size": 3}));
@@ -188,8 +203,7 @@ mod tests {
 
     #[test]
     fn without_a_version_a_running_cluster_keeps_what_it_runs() {
-        let validated =
-            validate(&cluster(&json!({"size": 3}), &json!({"currentVersion": "3.5.35"})));
+        let validated = validate(&cluster(&json!({"size": 3}), &serving("3.5.35")));
         assert_eq!(validated.version, "3.5.35");
         assert!(validated.unmet.is_empty());
     }
@@ -197,7 +211,7 @@ mod tests {
     #[test]
     fn another_version_for_a_running_cluster_is_named_and_not_done() {
         let spec = json!({"size": 3, "version": "3.6.16"});
-        let validated = validate(&cluster(&spec, &json!({"currentVersion": "3.5.35"})));
+        let validated = validate(&cluster(&spec, &serving("3.5.35")));
         assert_eq!(validated.version, "3.5.35");
         assert_eq!(validated.unmet[0].reason, reason::VERSION_CHANGE);
         assert!(validated.blocked().is_none());

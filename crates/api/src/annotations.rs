@@ -20,6 +20,10 @@ pub const ROLE_JOINER: &str = "joiner";
 /// the membership is made anew.
 pub const INITIAL_CLUSTER: &str = "etcd.coreos.com/initial-cluster";
 
+/// A hash of what the spec said of pods when this one was made. One whose etcd has not run yet is made
+/// anew when the spec says something else.
+pub const TEMPLATE: &str = "etcd.coreos.com/template";
+
 /// The etcd version of the pod's image, without `v`. The name is the seed's.
 pub const ETCD_VERSION: &str = "etcd.version";
 

@@ -33,11 +33,7 @@ pub(crate) fn plan(desired: &Desired, observed: &Observed, now: Timestamp) -> Pl
 }
 
 /// Creates a first member, whose data comes from a backup if one is given.
-pub(crate) fn create(
-    desired: &Desired,
-    observed: &Observed,
-    restore: Option<BackupRef>,
-) -> Plan {
+pub(crate) fn create(desired: &Desired, observed: &Observed, restore: Option<BackupRef>) -> Plan {
     let Some(number) = observed.next_number() else {
         let message = "no member number is left; create the cluster under another name";
         return Plan::wait(Phase::Failed, Recheck::AtRest, message);
@@ -103,6 +99,7 @@ pub(crate) fn hopeless(desired: &Desired, pod: &Pod, now: Timestamp) -> Option<&
         }
         (_, PodState::Failed(since)) if past(*since, FAILED_FOR) => Some("it failed"),
         (_, PodState::DataLost) => Some("its guard refused it"),
+        (_, PodState::Outdated) => Some("it was made from an earlier spec"),
         (_, PodState::CrashLooping(since)) if past(*since, desired.replace_after) => {
             Some("it crash-loops")
         }
@@ -111,7 +108,9 @@ pub(crate) fn hopeless(desired: &Desired, pod: &Pod, now: Timestamp) -> Option<&
         {
             Some("it was killed in its first start and does not come up again")
         }
-        (..) if matches!(pod.role, Role::Joiner(_)) => Some("it waits for a cluster that never was"),
+        (..) if matches!(pod.role, Role::Joiner(_)) => {
+            Some("it waits for a cluster that never was")
+        }
         _ => None,
     }
 }

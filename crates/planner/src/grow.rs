@@ -115,7 +115,10 @@ fn can_join(view: &View<'_>, pod: &Pod) -> bool {
         PodState::Pending(_) | PodState::Gated => true,
         PodState::Failed(since) => within(*since, FAILED_FOR),
         PodState::CrashLooping(since) => within(*since, view.desired.replace_after),
-        PodState::DataLost | PodState::RestoreRefused(_) | PodState::Running { .. } => false,
+        PodState::Outdated
+        | PodState::DataLost
+        | PodState::RestoreRefused(_)
+        | PodState::Running { .. } => false,
     };
     let node = matches!(pod.node, NodeState::Ready | NodeState::Unknown);
     node && waits && !pod.terminating && !pod.marked

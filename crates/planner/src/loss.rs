@@ -138,6 +138,8 @@ fn may_hold_data_as_member(pod: &Pod) -> bool {
 
 /// Whether etcd has run in this pod, so that it may be the last copy.
 pub(crate) fn may_hold_data(pod: &Pod) -> bool {
-    let never_ran = matches!(pod.state, PodState::Pending(_) | PodState::Gated) && !pod.marked;
+    let never_ran =
+        matches!(pod.state, PodState::Pending(_) | PodState::Outdated | PodState::Gated)
+            && !pod.marked;
     may_hold_data_as_member(pod) && !never_ran
 }

@@ -52,6 +52,7 @@ fn state(observed: &Observed, number: u32) -> String {
         (NodeState::Away(_), _) => "its node is not ready".into(),
         (_, _) if pod.terminating => "its pod is being deleted".into(),
         (_, PodState::Pending(why)) => format!("pending: {why}"),
+        (_, PodState::Outdated) => "pending: its pod was made from an earlier spec".into(),
         (_, PodState::Gated) => "starting".into(),
         (_, PodState::CrashLooping(_)) => "crash-looping; see its log".into(),
         (_, PodState::Failed(_)) => "its pod failed".into(),

@@ -102,6 +102,8 @@ pub enum Role {
 pub enum PodState {
     /// Not scheduled, pulling, or starting; with the reason Kubernetes gives.
     Pending(String),
+    /// Its etcd never ran, and it was made from an earlier spec, which cannot change in it.
+    Outdated,
     /// Its guard runs, so etcd has not started.
     Gated,
     /// Its guard found that the data it once had is gone, and refused.

@@ -37,6 +37,7 @@ fn reason(pod: &Pod) -> &'static str {
     match (&pod.role, &pod.state, &pod.node) {
         _ if pod.marked => "it is not a member any more",
         (_, PodState::Failed(_), _) => "it failed before it joined",
+        (_, PodState::Outdated, _) => "it was made from an earlier spec",
         (_, PodState::CrashLooping(_), _) => "it crash-loops and has not joined",
         (_, _, NodeState::Away(_) | NodeState::Gone) => "its node is away and it has not joined",
         (Role::Joiner(_), PodState::Pending(_) | PodState::Gated, _) => {

@@ -61,6 +61,12 @@ impl View<'_> {
             PodState::Failed(since) => self.overdue(*since, "its pod failed".into()),
             PodState::CrashLooping(since) => self.overdue(*since, "it crash-loops".into()),
             PodState::Pending(why) => Verdict::Unwell(format!("its pod is pending: {why}")),
+            PodState::Outdated if !member.started => {
+                Verdict::Replace("its pod was made from an earlier spec".into())
+            }
+            PodState::Outdated => {
+                Verdict::Unwell("its pod is pending and was made from an earlier spec".into())
+            }
             PodState::Gated => Verdict::Unwell("its pod is starting".into()),
             PodState::Running { .. } if member.healthy => Verdict::Fine,
             PodState::Running { .. } => Verdict::Unwell("it does not answer as it should".into()),

@@ -10,8 +10,9 @@ mod tests;
 
 use std::sync::Arc;
 
+use api::annotations;
 use api::v1beta1::{Cluster, ClusterStatus};
-use kube::Client;
+use kube::{Client, ResourceExt};
 use planner::Step;
 
 use crate::error::Error;
@@ -64,7 +65,14 @@ impl Actor<'_> {
     }
 
     async fn record_served(&mut self, cluster_id: u64) -> Result<Outcome, Error> {
+        let runs = self
+            .sight
+            .pods
+            .values()
+            .find_map(|pod| pod.annotations().get(annotations::ETCD_VERSION).cloned());
         self.remember(|status| {
+            // From now on it is kept, whatever the spec says by then.
+            status.current_version = runs.or(status.current_version.take());
             status.served = true;
             status.cluster_id = Some(etcd::ClusterId(cluster_id).to_string());
         })
@@ -78,7 +86,7 @@ impl Actor<'_> {
         let next = i32::try_from(number).unwrap_or(i32::MAX).saturating_add(1);
         self.remember(|status| {
             status.next_member = status.next_member.max(next);
-            status.current_version.get_or_insert(version);
+            status.current_version = Some(version);
         })
         .await
     }

@@ -62,6 +62,7 @@ fn sight() -> Sight {
 fn pod(owner: &str, uid: &str) -> k8s_openapi::api::core::v1::Pod {
     serde_json::from_value(json!({
         "metadata": {"name": "orders-0002", "namespace": "shop", "uid": uid, "resourceVersion": "77",
+                     "annotations": {"etcd.version": "3.6.15"},
                      "ownerReferences": [
             {"apiVersion": "etcd.coreos.com/v1beta1", "kind": "Cluster", "name": "orders",
              "uid": owner}
@@ -216,6 +217,8 @@ async fn that_the_cluster_served_is_recorded_with_its_id() {
     assert_eq!(outcome.unwrap(), Outcome::Done);
     assert_eq!(calls[0].body["status"]["served"], true);
     assert_eq!(calls[0].body["status"]["clusterId"], "ab");
+    // What its first member runs, also when the spec wants another version by now.
+    assert_eq!(calls[0].body["status"]["currentVersion"], "3.6.15");
 }
 
 #[tokio::test]

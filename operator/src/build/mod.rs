@@ -10,10 +10,11 @@ mod tests;
 use api::labels;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, OwnerReference};
 use kube::Resource;
+use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 pub use budget::disruption_budget;
-pub use pod::{Start, member_pod};
+pub use pod::{Start, member_pod, template};
 pub use service::{client_service, headless_service};
 
 use crate::validate::Validated;
@@ -32,6 +33,13 @@ pub(crate) fn metadata(cluster: &Validated, name: String) -> ObjectMeta {
         owner_references: Some(vec![owner(cluster)]),
         ..ObjectMeta::default()
     }
+}
+
+/// Eight bytes tell any two texts about one cluster apart.
+pub(crate) fn hash(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    let half = digest.first_chunk().map_or(0, |half| u64::from_be_bytes(*half));
+    format!("{half:016x}")
 }
 
 /// The reference by which Kubernetes deletes the object together with its cluster. It does not

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::container::{self, ANNOTATIONS_FILE, DATA_VOLUME, PODINFO_VOLUME};
-use super::{label_selector, metadata};
+use super::{hash, label_selector, metadata};
 use crate::validate::Validated;
 
 /// The user of distroless images; any but root does.
@@ -43,7 +43,7 @@ pub fn member_pod(cluster: &Validated, number: u32, start: &Start, init_image: &
         labels::of_member(&cluster.name.name, &cluster.uid, &member),
     ));
     meta.annotations =
-        Some(merged(&cluster.pod.annotations, annotations_of(cluster, number, start)));
+        Some(merged(&cluster.pod.annotations, annotations_of(cluster, number, start, init_image)));
     let policy = &cluster.pod;
     Pod {
         metadata: meta,
@@ -81,7 +81,18 @@ fn merged(
     all
 }
 
-fn annotations_of(cluster: &Validated, number: u32, start: &Start) -> BTreeMap<String, String> {
+/// A hash of what makes a pod as it is, beside who it is.
+pub fn template(cluster: &Validated, init_image: &str) -> String {
+    let policy = serde_json::to_string(&cluster.pod).unwrap_or_default();
+    hash(&format!("{init_image} {} {policy}", cluster.image))
+}
+
+fn annotations_of(
+    cluster: &Validated,
+    number: u32,
+    start: &Start,
+    init_image: &str,
+) -> BTreeMap<String, String> {
     let role = match start {
         Start::Seed => annotations::ROLE_SEED,
         Start::Joiner { .. } => annotations::ROLE_JOINER,
@@ -90,6 +101,7 @@ fn annotations_of(cluster: &Validated, number: u32, start: &Start) -> BTreeMap<S
         (annotations::ROLE, role.to_owned()),
         (annotations::INITIAL_CLUSTER, container::initial_cluster(cluster, number, start)),
         (annotations::ETCD_VERSION, cluster.version.clone()),
+        (annotations::TEMPLATE, template(cluster, init_image)),
     ]
     .map(|(key, value)| (key.to_owned(), value))
     .into()

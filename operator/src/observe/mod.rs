@@ -18,7 +18,7 @@ use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt};
 use planner::name::ClusterName;
-use planner::{Archive, Members, NodeState, Observed, Source};
+use planner::{Archive, Members, NodeState, Observed, PodState, Source};
 
 pub use members::{EtcdView, host_port};
 pub use nodes::{Nodes, state as node_state};
@@ -54,6 +54,17 @@ impl Sight {
     /// The membership, if there is an answer that can be this cluster's.
     pub fn members(&self) -> Option<&Members> {
         self.observed.believed().ok()
+    }
+
+    /// Tells apart the pods that are waited for in vain, since a pod would not be made like that now.
+    pub fn compare(&mut self, template: &str) {
+        for (number, pod) in &self.pods {
+            if let Some(seen) = self.observed.pods.get_mut(number)
+                && pods::is_outdated(pod, template)
+            {
+                seen.state = PodState::Outdated;
+            }
+        }
     }
 }
 

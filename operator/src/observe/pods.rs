@@ -45,6 +45,18 @@ pub fn is_marked(pod: &Pod) -> bool {
     pod.annotations().get(annotations::SERVED).is_some_and(|value| value == "true")
 }
 
+/// Whether its etcd never ran and it was made from another template than this one.
+pub fn is_outdated(pod: &Pod, template: &str) -> bool {
+    let made_from = pod.annotations().get(annotations::TEMPLATE);
+    let containers = pod.status.as_ref().and_then(|status| status.container_statuses.as_ref());
+    let never_ran = container(containers, ETCD_CONTAINER).is_none_or(|etcd| {
+        let waits = etcd.state.as_ref().is_none_or(|state| state.waiting.is_some());
+        waits && etcd.restart_count == 0
+    });
+    let waits = never_ran && !is_marked(pod) && matches!(state(pod), PodState::Pending(_));
+    waits && made_from.is_some_and(|made_from| made_from != template)
+}
+
 fn role(pod: &Pod, name: &ClusterName) -> Role {
     let annotation = |key| pod.annotations().get(key).map(String::as_str);
     if annotation(annotations::ROLE) == Some(annotations::ROLE_SEED) {
@@ -274,6 +286,40 @@ mod tests {
         }))
         .unwrap();
         assert_eq!(state(&pod), PodState::Pending("0/3 nodes are available".into()));
+    }
+
+    #[test]
+    fn a_pod_is_outdated_only_if_its_etcd_never_ran_and_its_template_is_another() {
+        let etcd = |state: Value, restarts: i32| {
+            let mut etcd = container(ETCD_CONTAINER, &state, &json!({}));
+            etcd["restartCount"] = json!(restarts);
+            etcd
+        };
+        let passed = container(GUARD_CONTAINER, &exited(0), &json!({}));
+        let gate = container(GUARD_CONTAINER, &waiting("ErrImagePull"), &json!({}));
+        let pulls = || waiting("ErrImagePull");
+        for (guard, etcd, template, marked, is_so) in [
+            (&passed, etcd(pulls(), 0), Some("old"), false, true),
+            (&gate, etcd(waiting("PodInitializing"), 0), Some("old"), false, true),
+            (&passed, etcd(pulls(), 0), Some("new"), false, false),
+            (&passed, etcd(pulls(), 0), None, false, false),
+            (&passed, etcd(pulls(), 0), Some("old"), true, false),
+            (&passed, etcd(pulls(), 1), Some("old"), false, false),
+            (&passed, etcd(running(), 0), Some("old"), false, false),
+        ] {
+            let mut pod = pod("Pending", guard, &etcd);
+            let annotations = pod.metadata.annotations.get_or_insert_default();
+            annotations.insert(annotations::SERVED.into(), marked.to_string());
+            annotations.extend(template.map(|old| (annotations::TEMPLATE.into(), old.into())));
+            assert_eq!(is_outdated(&pod, "new"), is_so, "{template:?} {marked} {etcd}");
+        }
+        // One for which no node is found has no containers yet.
+        let unscheduled: Pod = serde_json::from_value(json!({
+            "metadata": {"name": "p", "annotations": {annotations::TEMPLATE: "old"}},
+            "status": {"phase": "Pending"}
+        }))
+        .unwrap();
+        assert!(is_outdated(&unscheduled, "new"));
     }
 
     #[test]

@@ -38,6 +38,7 @@ pub fn status(
         current_version: before
             .current_version
             .clone()
+            .filter(|_| before.served)
             .or(started.then(|| cluster.version.clone())),
         target_version: None,
         cluster_id: before.cluster_id.clone(),

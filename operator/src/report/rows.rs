@@ -97,6 +97,7 @@ fn trouble(sight: &Sight, number: Option<u32>) -> String {
     match &pod.state {
         _ if pod.terminating => "its pod is being deleted".into(),
         PodState::Pending(why) => format!("its pod is pending: {why}"),
+        PodState::Outdated => "its pod was made from an earlier spec".into(),
         PodState::Gated => "its guard has not let it start".into(),
         PodState::DataLost => "its data is gone".into(),
         PodState::RestoreRefused(why) => format!("its backup was refused: {why}"),

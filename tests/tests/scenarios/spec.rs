@@ -7,7 +7,7 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 use tests::localkube::workspace;
-use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, request, until};
+use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, away_from, request, until};
 
 /// Of the seed's examples: the cluster, the condition, and words of its message.
 const SAID: [(&str, &str, &str); 6] = [
@@ -84,6 +84,58 @@ async fn a_spec_that_is_mended_starts_the_cluster() -> Result<()> {
         let left: Vec<_> = status.conditions.iter().map(|one| one.type_.as_str()).collect();
         ensure!(!left.contains(&UNSUPPORTED_VERSION), "{left:?}");
         ensure!(!left.contains(&UNSUPPORTED_FIELD), "{left:?}");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_mistake_that_keeps_the_first_member_from_starting_can_be_mended() -> Result<()> {
+    Sandbox::run("mistake", async |sandbox| {
+        let nowhere = json!({"nodeSelector": {"nobody": "has-it"}});
+        let somewhere = json!({"nodeSelector": null, "affinity": away_from("n3")});
+        for (name, mistake, mended) in [
+            ("version", json!({"version": "3.6.99"}), json!({"version": "3.6.16"})),
+            ("repository", json!({"repository": "localhost/etdc"}), json!({"repository": null})),
+            ("node", json!({"pod": nowhere}), json!({"pod": somewhere})),
+        ] {
+            let mut spec = mistake;
+            spec["size"] = json!(1);
+            let cluster = sandbox.cluster(name, spec).await?;
+            cluster
+                .until("a pod that is pending", PATIENCE, |status| {
+                    let message = status.message.as_deref().unwrap_or_default();
+                    message.contains("its pod is pending: ")
+                })
+                .await?;
+            cluster.change(mended).await?;
+            let status = cluster.whole(1).await?.status;
+            ensure!(status.current_version.as_deref() == Some("3.6.16"), "{name}: {status:?}");
+            ensure!(status.conditions.iter().all(|one| one.type_ != UNSUPPORTED_VERSION), "{name}");
+            sandbox.say(name);
+        }
+        Ok(())
+    })
+    .await
+}
+
+/// A pod that waits to join is not a member yet either.
+#[tokio::test]
+async fn a_placement_that_leaves_a_joiner_no_node_can_be_mended() -> Result<()> {
+    Sandbox::run("placement", async |sandbox| {
+        let cluster = sandbox.cluster("tight", json!({"size": 1})).await?;
+        cluster.whole(1).await?;
+        let nowhere = json!({"nodeSelector": {"nobody": "has-it"}});
+        cluster.change(json!({"size": 2, "pod": nowhere})).await?;
+        cluster
+            .until("a pod that is pending", PATIENCE, |status| {
+                let message = status.message.as_deref().unwrap_or_default();
+                message.contains("waiting for pod tight-0001: ")
+            })
+            .await?;
+        cluster.change(json!({"pod": {"nodeSelector": null}})).await?;
+        let names = cluster.whole(2).await?.names();
+        ensure!(!names.contains("tight-0001"), "a pod was changed that cannot be: {names:?}");
         Ok(())
     })
     .await

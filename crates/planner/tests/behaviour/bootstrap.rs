@@ -46,6 +46,7 @@ fn a_first_member_that_will_not_come_up_is_deleted() {
         PodState::CrashLooping(long_ago()),
         PodState::Failed(seconds(10)),
         PodState::DataLost,
+        PodState::Outdated,
     ] {
         let step = unserved().seed(0, state.clone()).step();
         assert_eq!(step, Some(Step::DeletePod { number: 0 }), "{state:?}");

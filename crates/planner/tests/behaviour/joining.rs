@@ -59,6 +59,23 @@ fn members_are_added_in_the_order_of_their_pods() {
     assert_eq!(first_pends.step(), None);
 }
 
+/// Its spec cannot change in it: an image that is nowhere, a node that is not there.
+#[test]
+fn a_pod_made_from_an_earlier_spec_is_made_anew() {
+    let outdated = |cluster: Cluster| cluster.edit_pod(THIRD, |pod| pod.state = PodState::Outdated);
+    let waiting = outdated(cluster(2).size(3).waiting(THIRD));
+    assert_eq!(waiting.step(), Some(Step::DeletePod { number: THIRD }));
+    // etcd was told of it while its guard ran.
+    let added = outdated(cluster(2).size(3).unstarted(THIRD));
+    assert_eq!(added.step(), Some(Step::RemoveMember { id: id(THIRD), number: THIRD }));
+}
+
+#[test]
+fn a_member_with_data_is_not_given_up_for_its_pod_s_spec() {
+    let pending = cluster(3).pod_is(THIRD, PodState::Outdated).down(THIRD);
+    assert!(pending.waits().contains("pending and was made from an earlier spec"));
+}
+
 #[test]
 fn nothing_is_added_while_a_member_has_not_started() {
     let starting = cluster(1).size(3).learner_limit(2).unstarted(SECOND).waiting(THIRD);

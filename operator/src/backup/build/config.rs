@@ -4,11 +4,10 @@ use api::sidecar::{ClusterIdentity, SidecarConfig};
 use api::v1beta1::Cluster;
 use api::{objects, ports};
 use k8s_openapi::api::core::v1::ConfigMap;
-use sha2::{Digest, Sha256};
 
 use super::CONFIG_KEY;
 use crate::backup::policy::ValidatedBackup;
-use crate::build::metadata;
+use crate::build::{hash, metadata};
 use crate::validate::Validated;
 
 /// The `ConfigMap`, and the hash by which a change restarts the sidecar. The cluster's spec, which
@@ -47,11 +46,4 @@ pub fn config_map(
 
 fn text(config: &SidecarConfig) -> String {
     serde_json::to_string_pretty(config).unwrap_or_default()
-}
-
-/// Eight bytes tell any two configurations of one cluster apart.
-fn hash(text: &str) -> String {
-    let digest = Sha256::digest(text.as_bytes());
-    let half = digest.first_chunk().map_or(0, |half| u64::from_be_bytes(*half));
-    format!("{half:016x}")
 }
