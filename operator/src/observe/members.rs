@@ -81,7 +81,7 @@ impl EtcdView {
         list: &MemberList,
         leader: Option<u64>,
     ) -> planner::Member {
-        let number = member.peer_urls.first().and_then(|url| name.number_of_peer_url(url));
+        let number = self.number(member, name, list.cluster_id);
         let answer = number.and_then(|number| self.answers.get(&number));
         let status = answer.and_then(|answer| answer.status.as_ref().ok());
         let healthy = status.is_some_and(|status| {
@@ -92,6 +92,18 @@ impl EtcdView {
         });
         let started = !member.name.is_empty();
         planner::Member { id: member.id.0, number, started, learner: member.is_learner, healthy }
+    }
+
+    /// By any of its peer URLs, since a person may have added one; or else it is the one that answers
+    /// with its ID. A voter that counted as somebody else's would lose its pod.
+    fn number(&self, member: &etcd::Member, name: &ClusterName, cluster: ClusterId) -> Option<u32> {
+        let by_url = member.peer_urls.iter().find_map(|url| name.number_of_peer_url(url));
+        let is_it = |answer: &Answer| {
+            let status = answer.status.as_ref();
+            status.is_ok_and(|own| own.member_id == member.id && own.cluster_id == cluster)
+        };
+        let by_id = || self.answers.iter().find(|(_, answer)| is_it(answer)).map(|(&n, _)| n);
+        by_url.or_else(by_id)
     }
 
     /// Two learners side by side only when every member says that it is 3.6 or later.
@@ -166,4 +178,59 @@ fn address(pod: &Pod) -> Option<String> {
         container.name == ETCD_CONTAINER && running
     });
     (!ended && (started || !(joins && gated))).then_some(ip)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use etcd::MemberId;
+
+    const CLUSTER: ClusterId = ClusterId(0xC);
+    const OURS: &str = "http://orders-0003.orders.shop.svc:2380";
+
+    fn status(id: u64, cluster_id: ClusterId) -> MemberStatus {
+        MemberStatus {
+            member_id: MemberId(id),
+            cluster_id,
+            version: "3.6.16".into(),
+            storage_version: "3.6.0".into(),
+            db_size: 1,
+            db_size_in_use: 1,
+            leader: Some(MemberId(id)),
+            raft_term: 1,
+            raft_index: 1,
+            raft_applied_index: 1,
+            is_learner: false,
+            errors: Vec::new(),
+        }
+    }
+
+    /// The pod of number 3 answers as this member of this cluster.
+    fn number(urls: &[&str], answers_as: u64, cluster: ClusterId) -> Option<u32> {
+        let answer = Answer { client: None, status: Ok(status(answers_as, cluster)) };
+        let view = EtcdView { answers: BTreeMap::from([(3, answer)]), list: None };
+        let name = ClusterName { namespace: "shop".into(), name: "orders".into() };
+        let member = etcd::Member {
+            id: MemberId(7),
+            name: "orders-0003".into(),
+            peer_urls: urls.iter().map(ToString::to_string).collect(),
+            client_urls: Vec::new(),
+            is_learner: false,
+        };
+        view.number(&member, &name, CLUSTER)
+    }
+
+    #[test]
+    fn a_member_of_ours_stays_ours_when_a_person_changes_its_peer_urls() {
+        let added = "http://10.1.2.3:2380";
+        for (urls, answers_as, cluster, expected) in [
+            (&[OURS][..], 8, CLUSTER, Some(3)),
+            (&[added, OURS], 8, CLUSTER, Some(3)),
+            (&[added], 7, CLUSTER, Some(3)),
+            (&[added], 8, CLUSTER, None),
+            (&[added], 7, ClusterId(0xD), None),
+        ] {
+            assert_eq!(number(urls, answers_as, cluster), expected, "{urls:?} {answers_as}");
+        }
+    }
 }
