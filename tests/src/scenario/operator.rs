@@ -66,7 +66,8 @@ fn build() -> Result<String> {
         let inputs = record.get("inputs").and_then(Value::as_str).map(str::to_owned);
         inputs.context("the image's record has no inputs")
     };
-    Ok(format!("{} {}", digest("etcd-operator")?, digest("etcd-restore-init")?))
+    let images = ["etcd-operator", "etcd-restore-init", "etcd-backup-sidecar"];
+    Ok(images.map(digest).into_iter().collect::<Result<Vec<_>>>()?.join(" "))
 }
 
 async fn apply(kube: &LocalKube) -> Result<()> {

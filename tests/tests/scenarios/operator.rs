@@ -168,7 +168,10 @@ fn namespaced_for(namespace: &str) -> Result<std::path::PathBuf> {
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "etcd-operator"},
         "spec": {"replicas": 1, "template": {"spec": {"containers": [{
             "name": "etcd-operator", "imagePullPolicy": "IfNotPresent",
-            "env": [env("INIT_IMAGE", "localhost/etcd-restore-init:dev")],
+            "env": [
+                env("INIT_IMAGE", "localhost/etcd-restore-init:dev"),
+                env("SIDECAR_IMAGE", "localhost/etcd-backup-sidecar:dev"),
+            ],
         }]}}},
     });
     let kustomization: Value = json!({
