@@ -14,7 +14,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::SignedDuration;
 use url::Url;
 
 use crate::{
@@ -86,10 +86,10 @@ impl Location {
         })
     }
 
-    /// Until when a backup that is begun at `start` is to be locked; nothing when it is not.
-    pub fn locked_until(&self, start: Timestamp) -> Option<Timestamp> {
+    /// For how long from its start nobody can delete a backup; nothing when it is not locked.
+    pub fn lock(&self) -> Option<SignedDuration> {
         let Self::S3 { lock_days: Some(days), .. } = self else { return None };
-        start.checked_add(SignedDuration::from_hours(i64::from(*days) * 24)).ok()
+        Some(SignedDuration::from_hours(i64::from(*days) * 24))
     }
 }
 
