@@ -1,0 +1,41 @@
+//! Killed at each stage: no half backup is ever listed, and the next attempt works.
+
+use testbed::{cluster::Cluster, programs::Version, s3};
+
+use crate::harness::{Archive, Run, fill};
+
+/// `Fault` in `src/fault.rs`.
+const BEFORE_THE_COMMIT: [&str; 4] = ["after-attempt", "mid-upload", "before-data", "after-data"];
+
+async fn killed_at_each_stage(archive: &Archive) {
+    let cluster = Cluster::start(Version::V3_6, 1).await;
+    fill(&cluster, 3).await;
+    for fault in BEFORE_THE_COMMIT {
+        killed(archive, &cluster, fault).await;
+        assert_eq!(archive.ids().await, [""; 0], "{fault}");
+        assert_eq!(archive.run(&["verify", "--all"]).await.code, Some(0), "{fault}");
+    }
+    killed(archive, &cluster, "after-manifest").await;
+    let [committed] = &archive.ids().await[..] else { panic!("the manifest is the commit") };
+    assert_eq!(archive.run(&["verify", committed]).await.code, Some(0));
+
+    let next = archive.take(&cluster, &[]).await;
+    assert_eq!(archive.ids().await[0], next.id.to_string());
+    assert_eq!(archive.ids().await.len(), 2);
+}
+
+async fn killed(archive: &Archive, cluster: &Cluster, fault: &str) {
+    let run = Run::of(archive.once(cluster, &[]).env("ETCD_BACKUP_FAULT", fault).spawn().unwrap()).await;
+    assert_eq!(run.code, None, "{fault} ends the program as a crash does: {}", run.stderr);
+}
+
+#[tokio::test]
+async fn no_stage_leaves_half_a_backup_in_a_folder() {
+    killed_at_each_stage(&Archive::in_a_folder()).await;
+}
+
+#[tokio::test]
+async fn no_stage_leaves_half_a_backup_on_s3() {
+    let server = s3::Server::start().await;
+    killed_at_each_stage(&Archive::on(&server, "plums").await).await;
+}
