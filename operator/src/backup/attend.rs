@@ -3,6 +3,9 @@
 //! Nothing here is destructive: the claim and what lies on it, and the store, are never touched. The
 //! finalizer is put on first and taken off last, so it marks that something of this may be there.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::HashMap;
 use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
