@@ -18,10 +18,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         checker.push(piece.get(..length).unwrap_or_default())?;
         most = most.max(checker.memory());
     }
-    let checked = checker.finish()?;
+    let found = checker.finish()?;
     let spent = start.elapsed();
-    println!("{checked:#?}");
+    println!("{found:#?}");
     let micros = u64::try_from(spent.as_micros())?.max(1);
-    println!("{} MB/s, {most} bytes of memory", checked.size / micros);
+    println!("{} MB/s, {most} bytes of memory", found.size / micros);
     Ok(())
 }

@@ -82,6 +82,11 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
+    /// Where its bytes end.
+    pub(crate) fn end(&self) -> usize {
+        self.at + self.key + self.value
+    }
+
     /// The key's bytes, where `page` has them all.
     pub(crate) fn key_in<'a>(&self, page: &'a [u8]) -> Result<&'a [u8], Flaw> {
         page.get(self.at..self.at + self.key).ok_or(Flaw::Bounds(self.index))
@@ -140,7 +145,7 @@ impl Iterator for Slots<'_> {
             return Some(Err(Flaw::Bounds(self.index)));
         };
         self.rows = rest;
-        self.data = slot.at + slot.key + slot.value;
+        self.data = slot.end();
         self.row += ELEMENT;
         self.index = self.index.saturating_add(1);
         Some(Ok(slot))

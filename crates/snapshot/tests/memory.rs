@@ -1,5 +1,12 @@
 //! How much memory the checker takes for a gigabyte, made while it is pushed.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 mod support;
 
 use snapshot::{Checker, Error};

@@ -1,5 +1,12 @@
 //! Files with random trees, histories and free pages, and what random damage does to them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "tests fail by panicking"
+)]
+
 mod support;
 
 use proptest::{collection::vec, option, prelude::*, sample::Index};
@@ -21,7 +28,7 @@ fn page_sizes() -> impl Strategy<Value = usize> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn any_history_is_read_whole_by_both(
@@ -31,11 +38,16 @@ proptest! {
         let history = History::new(&revisions, compact);
         let bytes = Writer::new(page_size, free).write(&history.buckets(), &mut Random(seed));
         let checked = checked(&bytes, piece).unwrap();
-        prop_assert_eq!(&checked.contents, &contents(&bytes).unwrap());
+        let is_single = revisions.iter().all(|changes| changes.len() < 2);
+        let read = contents(&bytes).unwrap();
+        prop_assert_eq!(read.live_keys, Some(history.live));
+        // With transactions, a leaf of many small records may be more than it remembers.
+        let live_keys = if is_single { read.live_keys } else { checked.contents.live_keys };
+        prop_assert!(live_keys.is_none_or(|keys| keys == history.live));
+        prop_assert_eq!(&checked.contents, &snapshot::Contents { live_keys, ..read });
         let found = &checked.contents;
         prop_assert_eq!(found.revision, history.last);
         prop_assert_eq!(found.compact_revision, history.compact);
-        prop_assert_eq!(found.live_keys, Some(history.live));
         prop_assert_eq!(found.raft_applied_index, 4711);
         prop_assert_eq!(found.members.len(), 1);
         prop_assert_eq!(found.buckets["lease"], 300);
@@ -91,9 +103,8 @@ fn agree(bytes: &[u8]) {
             assert_eq!(found, expected);
         }
         // The reader looks at whole keys and values, the checker at their numbers.
-        (Ok(_) | Err(_), Err(_)) => {}
-        // The reader needs only one of the metas.
-        (Err(snapshot::Error::Meta { .. }), Ok(_)) => {}
+        // And needs only one of the metas.
+        (_, Err(_)) | (Err(snapshot::Error::Meta { .. }), Ok(_)) => {}
         (Err(error), Ok(_)) => panic!("only the checker refuses: {error}"),
     }
 }

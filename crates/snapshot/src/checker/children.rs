@@ -118,3 +118,36 @@ pub(super) fn read(form: &Form, cursor: &mut Cursor<'_>, notes: &Notes) -> Optio
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn children(pages: impl IntoIterator<Item = u32>) -> Vec<Child> {
+        let key = |n: usize| Revision { main: 1000 + u64::try_from(n).unwrap() * 9, sub: 2 };
+        pages.into_iter().enumerate().map(|(n, page)| Child { page, key: key(n) }).collect()
+    }
+
+    #[test]
+    fn all_of_a_family_are_read_back_and_the_later_are_short() {
+        let (mut notes, mut families) = (Notes::default(), Families::default());
+        let mut family: Vec<_> = (60..75).map(|count| children((0..count).chain([900]))).collect();
+        // A child written anew in the middle, one gone, and one that has nothing in common.
+        family.push(children((0..20).chain([777]).chain(21..60).chain([900])));
+        family.push(children((0..59).chain([900])));
+        family.push(children(2000..2100));
+        for children in family {
+            let mut note = vec![0];
+            let form = families.put(&children, &notes, &mut note);
+            notes.begin_page();
+            let place = notes.keep(0, &note).unwrap();
+            if let Form::Whole = form {
+                families.found(&children, place + 1);
+            } else {
+                assert!(note.len() < 80, "{}", note.len());
+            }
+            let mut cursor = Cursor::new(&notes.at(place).unwrap()[1..]);
+            assert_eq!(read(&form, &mut cursor, &notes), Some(children));
+        }
+    }
+}

@@ -19,7 +19,7 @@ use crate::{
     revision::Revision,
 };
 
-/// Memory for each page, and what is allowed beyond it: 8 MB for each GB in pages of 4 KiB.
+/// Memory for each page of 4 KiB, and what is allowed beyond it: 8 MB for each GB.
 const PER_PAGE: usize = 32;
 const BESIDES: usize = 4 << 20;
 
@@ -88,6 +88,12 @@ impl Pages {
         });
         match table {
             Err(flaw) => self.note_flaw(page, flaw),
+            // bbolt gives a page no more room than it needs.
+            Ok((_, slots))
+                if slots.last().is_none_or(|slot| slot.end() < length - self.page_size) =>
+            {
+                self.note_flaw(page, Flaw::Overflow)
+            }
             Ok((kind, slots)) => {
                 if self.spread.begin(page, header, kind, slots, bytes, length) {
                     return Ok(());
@@ -195,7 +201,8 @@ impl Pages {
         let too_complex = || Error::TooComplex { page: page.into() };
         let place = self.notes.keep(page, &self.note).ok_or_else(too_complex)?;
         let seen = usize::try_from(self.next).unwrap_or(usize::MAX);
-        if self.memory() > seen.saturating_mul(PER_PAGE).saturating_add(BESIDES) {
+        let per_page = PER_PAGE.max(self.page_size / 4096 * PER_PAGE);
+        if self.memory() > seen.saturating_mul(per_page).saturating_add(BESIDES) {
             return Err(too_complex());
         }
         Ok(place)

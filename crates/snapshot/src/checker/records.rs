@@ -12,7 +12,7 @@ use crate::{
 
 /// The records of a leaf; `None` if its first key is no revision.
 pub(super) fn records(slots: Slots<'_>, bytes: &[u8]) -> Result<Option<Run>, Flaw> {
-    let mut run = Run::default();
+    let mut run = Run::new(bytes.len());
     for slot in slots {
         let slot = slot?;
         let Some((revision, is_deletion)) = record_key(slot, bytes)? else {

@@ -20,8 +20,11 @@ use crate::{
     varint::{Cursor, put},
 };
 
-/// More bytes are not spent on one leaf; its number of live keys is unknown where F divides it.
-const MOST_BITS: usize = 12 * 8;
+/// More bits are not spent on each 4 KiB of a leaf: a record has 40 bytes and more, so one bit for each
+/// always fits. Beyond, its number of live keys is unknown where F divides it.
+const BITS: u32 = 12 * 8;
+/// Nor on a leaf, however large.
+const MOST_BITS: u32 = 48 * 8;
 
 /// What is known of the records of a leaf, in their order.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,6 +36,8 @@ pub(super) struct Run {
     pub(super) last: Revision,
     /// Records before the last gap that are no births.
     settled: u32,
+    /// The bits that it may take.
+    limit: u32,
     /// The first revision behind the last gap.
     from: u64,
     tail: Tail,
@@ -48,20 +53,35 @@ struct Tail {
 }
 
 /// As many bits as are worth their room.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Bits(u128);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Bits([u8; 48]);
 
 impl Bits {
     fn set(&mut self, index: u32, is_set: bool) {
-        self.0 |= u128::from(is_set).checked_shl(index).unwrap_or(0);
+        if let Some(byte) = usize::try_from(index / 8).ok().and_then(|byte| self.0.get_mut(byte)) {
+            *byte |= u8::from(is_set) << (index % 8);
+        }
     }
 
     fn get(self, index: u32) -> bool {
-        self.0.checked_shr(index).unwrap_or(0) & 1 == 1
+        let byte = usize::try_from(index / 8).ok().and_then(|byte| self.0.get(byte));
+        byte.is_some_and(|byte| byte >> (index % 8) & 1 == 1)
+    }
+}
+
+impl Default for Bits {
+    fn default() -> Self {
+        Self([0; 48])
     }
 }
 
 impl Run {
+    /// Of a leaf of that many bytes; 0 where they were not counted.
+    pub(super) fn new(size: usize) -> Self {
+        let kibs = u32::try_from(size.div_ceil(4096).max(1)).unwrap_or(u32::MAX);
+        Self { limit: BITS.saturating_mul(kibs).min(MOST_BITS), ..Self::default() }
+    }
+
     /// Takes the next record. Whether it comes in order is for others to say.
     pub(super) fn add(&mut self, revision: Revision, change: Change) {
         let main = revision.main;
@@ -106,7 +126,7 @@ impl Run {
         if self.tail.changes == 0 {
             return Some(self.settled);
         }
-        if usize::try_from(self.bits()).ok()? > MOST_BITS {
+        if self.tail.records == u32::MAX {
             return None;
         }
         let mut main = self.from;
@@ -139,13 +159,12 @@ impl Run {
         };
         let each = usize::try_from(self.tail.records.div_ceil(8)).unwrap_or(0);
         for bits in parts {
-            into.extend(bits.0.to_le_bytes().iter().take(each));
+            into.extend(bits.0.iter().take(each));
         }
     }
 
     fn has_bits(&self) -> bool {
-        let fits = usize::try_from(self.bits()).is_ok_and(|bits| bits <= MOST_BITS);
-        fits && self.tail.changes > 0 && self.from != self.last.main
+        self.bits() <= self.limit && self.tail.changes > 0 && self.from != self.last.main
     }
 
     pub(super) fn put(&self, into: &mut Vec<u8>) {
@@ -189,8 +208,12 @@ impl Run {
             first: Revision { main: first, sub: first_sub },
             last: Revision { main: last, sub: last_sub },
             settled,
+            limit: MOST_BITS,
             from,
-            tail: Tail { changes: (records - births).checked_sub(settled)?, ..Tail::default() },
+            tail: Tail {
+                changes: records.checked_sub(births)?.checked_sub(settled)?,
+                ..Tail::default()
+            },
         };
         if flags & 4 == 0 {
             // Without bits: there are none to tell apart, or too many.
@@ -206,14 +229,57 @@ impl Run {
     fn read_bits(&mut self, cursor: &mut Cursor<'_>) -> Option<()> {
         let each = usize::try_from(self.tail.records.div_ceil(8)).ok()?;
         let mut bits = || {
-            let mut bytes = [0; 16];
-            bytes.get_mut(..each)?.copy_from_slice(cursor.take(each)?);
-            Some(Bits(u128::from_le_bytes(bytes)))
+            let mut bits = Bits::default();
+            bits.0.get_mut(..each)?.copy_from_slice(cursor.take(each)?);
+            Some(bits)
         };
         self.tail.is_birth = bits()?;
         if !self.is_single() {
             self.tail.is_next = bits()?;
         }
         Some(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run(changes: &[(u64, u64, Change)]) -> Run {
+        let mut run = Run::new(4096);
+        for &(main, sub, change) in changes {
+            run.add(Revision { main, sub }, change);
+        }
+        let mut note = Vec::new();
+        run.put(&mut note);
+        Run::read(&mut Cursor::new(&note)).unwrap()
+    }
+
+    #[test]
+    fn records_on_either_side_of_a_compaction_are_told_apart() {
+        use Change::{Birth, Death, Update};
+        let run = run(&[
+            (3, 0, Update),
+            (7, 0, Birth),
+            (8, 0, Update),
+            (8, 1, Death),
+            (9, 0, Death),
+            (10, 0, Birth),
+        ]);
+        // 2 births, 2 deaths, and the records up to it that are no births.
+        for (finished, live) in [(0, 0), (6, 1), (7, 1), (8, 3), (9, 4), (10, 4), (11, 4)] {
+            assert_eq!(run.live(finished), Some(live), "compacted at {finished}");
+        }
+        // A gap after the compaction is none that etcd makes.
+        assert_eq!(run.live(4), None);
+    }
+
+    #[test]
+    fn more_than_it_may_take_is_unknown_and_not_wrong() {
+        let changes: Vec<_> = (0..120).map(|n| (5 + n / 2, n % 2, Change::Update)).collect();
+        let run = run(&changes);
+        assert_eq!(run.live(4), Some(0));
+        assert_eq!(run.live(20), None);
+        assert_eq!(run.live(64), Some(120));
     }
 }

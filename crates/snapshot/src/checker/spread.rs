@@ -122,7 +122,7 @@ impl Passing {
     fn new(page: u32, overflow: u32, slots: Vec<Slot>) -> Self {
         let mut slots = slots.into_iter();
         let slot = slots.next();
-        let (run, part) = (Run::default(), Vec::new());
+        let (run, part) = (Run::new(0), Vec::new());
         Self { page, overflow, slots, slot, scan: None, run, seen: 0, part, result: None }
     }
 

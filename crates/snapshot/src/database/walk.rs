@@ -68,8 +68,10 @@ impl<'a, S: ReadAt, V: Visit> Walk<'a, S, V> {
         let flawed = |flaw| self.database.flawed(place.page, flaw);
         let kind = header.kind().map_err(flawed)?;
         let slots = Slots::new(&bytes, kind, header.count, bytes.len()).map_err(flawed)?;
+        let mut end = 0;
         for slot in slots {
             let slot = slot.map_err(flawed)?;
+            end = slot.end();
             let key = slot.key_in(&bytes).map_err(flawed)?;
             // A branch's first key may be that of its parent, and a leaf's that of its branch.
             let is_first = slot.index == 0 || kind == Kind::Branch;
@@ -93,6 +95,11 @@ impl<'a, S: ReadAt, V: Visit> Walk<'a, S, V> {
             } else {
                 self.entry(place.page, slot.index, key, value)?;
             }
+        }
+        // bbolt gives a page no more room than it needs.
+        let page_size = usize::try_from(self.database.meta.page_size).unwrap_or(usize::MAX);
+        if header.overflow > 0 && end < bytes.len().saturating_sub(page_size) {
+            return Err(self.database.flawed(place.page, Flaw::Overflow));
         }
         Ok(())
     }

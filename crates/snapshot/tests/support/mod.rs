@@ -1,6 +1,13 @@
 //! Real etcd with a busy history, and what etcdutl says of its snapshots.
 
-#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::large_futures,
+    reason = "this is a part of tests, of which each uses a part"
+)]
 
 pub mod history;
 pub mod writer;
