@@ -109,6 +109,7 @@ fn member(args: &RunArgs) -> Result<Member, Problem> {
     Ok(Member { name, peer_urls, cluster, token })
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it stands alone in map_err")]
 fn usage(what: impl ToString) -> Problem {
     Problem::Usage(what.to_string())
 }

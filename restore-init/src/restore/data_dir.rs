@@ -57,9 +57,9 @@ pub(crate) fn look(data_dir: &Path, restore_id: &str) -> Result<State, Problem> 
             marker.restore_id
         ))),
         None => Err(Problem::Foreign(format!(
-            "{shown} is not empty (it holds {:?}) and is left as it is: a restore never overwrites data. \
+            "{shown} is not empty (it holds {}) and is left as it is: a restore never overwrites data. \
              Move it away, or name another directory",
-            first.file_name()
+            first.file_name().display()
         ))),
     }
 }
@@ -106,7 +106,7 @@ mod tests {
         assert!(matches!(look(&data, "plum").unwrap(), State::Free));
         fs::create_dir_all(data.join("member")).unwrap();
         let error = look(&data, "plum").unwrap_err().to_string();
-        assert!(error.contains("is not empty (it holds \"member\")"), "{error}");
+        assert!(error.contains("is not empty (it holds member)"), "{error}");
         mark(&data, "plum", &Report::default()).unwrap();
         assert!(matches!(look(&data, "plum").unwrap(), State::Restored(_)));
         let error = look(&data, "fig").unwrap_err().to_string();

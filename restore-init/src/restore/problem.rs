@@ -87,11 +87,10 @@ impl Problem {
             Self::OtherManifest { .. } | Self::Snapshot { .. } | Self::Contradiction { .. } => {
                 Fault::Backup
             }
-            Self::Incompatible(_) | Self::NoEtcdutl(_) => Fault::Target,
             Self::Foreign(_) | Self::Busy(_) => Fault::DataDir,
             Self::NoRoom { .. } | Self::Disk { .. } | Self::Stalled(_) => Fault::Disk,
             Self::Etcdutl { .. } if self.reason() == "NoSpace" => Fault::Disk,
-            Self::Etcdutl { .. } => Fault::Target,
+            Self::Incompatible(_) | Self::NoEtcdutl(_) | Self::Etcdutl { .. } => Fault::Target,
             Self::Signal(_) | Self::Other(_) => Fault::Other,
         }
     }

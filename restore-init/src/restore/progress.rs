@@ -69,14 +69,14 @@ fn line(stage: &str, done: u64, total: u64, took: Duration) -> String {
     let percent = done.saturating_mul(100).checked_div(total).unwrap_or(100);
     let (done_mb, total_mb) = (megabytes(done), megabytes(total));
     let rate = done.saturating_mul(1000) / milliseconds;
-    let mut line =
-        format!("{stage}: {percent} % ({done_mb} of {total_mb} MB), {} MB/s", megabytes(rate));
-    if done == total {
-        line += &format!(", took {}.{} s", milliseconds / 1000, milliseconds % 1000 / 100);
-    } else if let Some(left) = total.saturating_sub(done).checked_div(rate) {
-        line += &format!(", {} s left", left.saturating_add(1));
-    }
-    line
+    let rest = if done == total {
+        format!(", took {}.{} s", milliseconds / 1000, milliseconds % 1000 / 100)
+    } else {
+        let left = total.saturating_sub(done).checked_div(rate);
+        left.map_or_else(String::new, |left| format!(", {} s left", left.saturating_add(1)))
+    };
+    let rate = megabytes(rate);
+    format!("{stage}: {percent} % ({done_mb} of {total_mb} MB), {rate} MB/s{rest}")
 }
 
 #[cfg(test)]

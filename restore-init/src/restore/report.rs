@@ -25,7 +25,7 @@ pub(crate) struct Report {
 }
 
 /// What is added to the revisions, and what there is to say about it.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Bump {
     pub by: Option<u64>,
     pub remark: Option<&'static str>,
@@ -79,10 +79,9 @@ impl Report {
 
     /// The end.
     pub(crate) fn conclude(self, result: Result<(), Problem>, took: Duration) -> Outcome {
-        let remarks = self.remarks.join("; ");
         let known = RestoreReport { seconds: Some(rounded(took)), ..self.known };
         match result {
-            Ok(()) => Outcome { report: good(known, &remarks), exit: 0 },
+            Ok(()) => Outcome { report: good(known, &self.remarks), exit: 0 },
             Err(problem) => Outcome { exit: exit(&problem), report: bad(known, &problem) },
         }
     }
@@ -97,23 +96,22 @@ fn bumped(revision: u64, by: u64) -> Result<u64, Problem> {
     })
 }
 
-fn good(known: RestoreReport, remarks: &str) -> RestoreReport {
+fn good(known: RestoreReport, remarks: &[String]) -> RestoreReport {
     let backup = known.backup.as_deref().unwrap_or("?");
     let verb = if known.already_restored { "was restored before" } else { "is restored" };
-    let mut message = format!("backup {backup} {verb}");
-    match (known.revision, known.bumped_revision) {
+    let revisions = match (known.revision, known.bumped_revision) {
         (Some(last), Some(bumped)) => {
-            message += &format!(": the data of revision {last}, as revision {bumped}");
+            format!(": the data of revision {last}, as revision {bumped}")
         }
-        (Some(last), None) => message += &format!(" up to revision {last}"),
-        (None, _) => {}
-    }
-    if known.auth_enabled == Some(true) {
-        message += "; etcd will ask for users and passwords, as it did";
-    }
-    if !remarks.is_empty() {
-        message += &format!("; {remarks}");
-    }
+        (Some(last), None) => format!(" up to revision {last}"),
+        (None, _) => String::new(),
+    };
+    let auth = match known.auth_enabled {
+        Some(true) => "; etcd will ask for users and passwords, as it did",
+        _ => "",
+    };
+    let first = format!("backup {backup} {verb}{revisions}{auth}");
+    let message = [&[first], remarks].concat().join("; ");
     RestoreReport { reason: RESTORED.to_owned(), message, ..known }
 }
 

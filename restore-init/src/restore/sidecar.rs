@@ -12,7 +12,7 @@ use archive::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt, stream::BoxStream};
-use http_body_util::{BodyDataStream, BodyExt, Empty, Limited};
+use http_body_util::{BodyDataStream, BodyExt, Collected, Empty, Limited};
 use hyper::{Request, Response, StatusCode, body::Incoming, header};
 use hyper_rustls::HttpsConnector;
 use hyper_util::{
@@ -28,7 +28,7 @@ use super::problem::Problem;
 const CONNECT: Duration = Duration::from_secs(10);
 const ANSWER: Duration = Duration::from_secs(30);
 /// Until the next bytes of an answer come.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// Lists and manifests; a backup in a list takes some 500 bytes.
 const LARGEST: usize = 8 << 20;
 
@@ -181,7 +181,7 @@ fn pieces(url: Url, body: Incoming) -> BoxStream<'static, Result<Bytes, Error>> 
 async fn whole(url: &Url, answer: Response<Incoming>) -> Result<Bytes, Error> {
     let body = timeout(IDLE, Limited::new(answer.into_body(), LARGEST).collect()).await;
     let body = body.map_err(|_| Error::Timeout(format!("reading {url}")))?;
-    body.map(|body| body.to_bytes()).map_err(|error| unavailable(url, &*error))
+    body.map(Collected::to_bytes).map_err(|error| unavailable(url, &*error))
 }
 
 /// What the sidecar says, in the terms of a store.
@@ -204,15 +204,15 @@ async fn refused(url: &Url, answer: Response<Incoming>) -> Error {
 }
 
 fn unavailable(url: &Url, error: &(dyn std::error::Error + 'static)) -> Error {
-    let mut words = error.to_string();
-    let mut cause = error.source();
-    while let Some(inner) = cause {
-        words += &format!(": {inner}");
-        cause = inner.source();
-    }
-    Error::Unavailable(format!("{url}: {words}"))
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    let words: Vec<_> = [url.to_string(), error.to_string()]
+        .into_iter()
+        .chain(causes.map(ToString::to_string))
+        .collect();
+    Error::Unavailable(words.join(": "))
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it stands alone in map_err")]
 fn other(url: &Url, detail: impl ToString) -> Error {
     Error::Other { what: format!("asking {url}"), detail: detail.to_string() }
 }

@@ -71,7 +71,10 @@ impl Workspace {
         for entry in fs::read_dir(&folder).map_err(opening())? {
             let name = entry.map_err(opening())?.file_name();
             if name != SNAPSHOT && name != DATA {
-                return Err(foreign(&format!("holds {name:?}, which no restore puts there")));
+                return Err(foreign(&format!(
+                    "holds {}, which no restore puts there",
+                    name.display()
+                )));
             }
         }
         Ok(Self { folder, _lock: lock })

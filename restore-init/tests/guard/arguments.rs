@@ -6,11 +6,11 @@ use crate::harness::{Pod, stderr};
 
 #[tokio::test]
 async fn help_lists_the_exit_codes() {
-    for arguments in [&["--help"][..], &["guard", "--help"]] {
+    for (command, code) in [("guard", "3    etcd must not start"), ("run", "3    refused")] {
         let binary = env!("CARGO_BIN_EXE_etcd-restore-init");
-        let help = Command::new(binary).args(arguments).output().await.unwrap();
+        let help = Command::new(binary).args([command, "--help"]).output().await.unwrap();
         let help = String::from_utf8(help.stdout).unwrap();
-        assert!(help.contains("3    etcd must not start"), "{help}");
+        assert!(help.contains(code), "{help}");
     }
 }
 

@@ -8,10 +8,11 @@ use std::{
 
 use api::restore::Fault;
 use tempfile::TempDir;
-use testbed::programs::Version;
+use testbed::{programs::Version, until};
 
 use crate::{
     backup::Stored,
+    killed::is_in_a_command_line,
     original::{Original, Target, contents},
     program::{Ended, Program},
 };
@@ -90,4 +91,20 @@ async fn an_etcdutl_that_stands_still_is_ended() {
     let report = still.run(&backup, &target).await.failed(1, "EtcdutlStalled");
     assert_eq!(report.fault, Some(Fault::Disk));
     assert_eq!(target.files(), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn an_etcdutl_does_not_outlive_the_program() {
+    let original = Original::start(V).await;
+    let (backup, target) = (Stored::of(&original).await, Target::new());
+    let seconds = format!("1000.{}", std::process::id());
+    let busy = Script::new(&format!("{ASKED}exec sleep {seconds}"));
+    let program = Program::with_etcdutl(&backup.url(), &target, &busy.path());
+    let mut program = program.args(["--namespace=orchard", "--cluster=quince"]);
+    let mut child = program.start();
+    until("etcdutl runs", async || is_in_a_command_line(&seconds).then_some(())).await;
+
+    child.kill().await.unwrap();
+
+    until("etcdutl ends", async || (!is_in_a_command_line(&seconds)).then_some(())).await;
 }

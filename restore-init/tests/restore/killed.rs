@@ -31,7 +31,8 @@ async fn a_kill_at(stage: &str, leaves_a_data_dir: bool) {
     target.check(V, &expected).await;
 }
 
-fn is_in_a_command_line(text: &str) -> bool {
+/// Whether any process of this machine bears the text.
+pub(crate) fn is_in_a_command_line(text: &str) -> bool {
     let processes = std::fs::read_dir("/proc").unwrap();
     let lines =
         processes.filter_map(|entry| std::fs::read(entry.ok()?.path().join("cmdline")).ok());

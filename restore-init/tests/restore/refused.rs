@@ -91,10 +91,12 @@ async fn a_snapshot_that_was_damaged_before_it_was_stored_is_refused() {
     }
 }
 
+type Lie = fn(&mut Manifest);
+
 #[tokio::test]
 async fn a_manifest_that_lies_is_refused() {
     let whole = raw().await;
-    let lies: [(fn(&mut Manifest), &str); 4] = [
+    let lies: [(Lie, &str); 4] = [
         (|manifest| manifest.raw.size += 1, "its manifest says"),
         (|manifest| manifest.raw.sha256 = Digest::of(b"plum"), "SHA-256"),
         (|manifest| manifest.revision += 1, "its last revision is"),
