@@ -105,7 +105,9 @@ impl Archive {
         refused: &BTreeSet<String>,
     ) -> Option<&'a BackupRef> {
         let same = |backup: &&BackupRef| {
-            cluster_id.is_some() && backup.cluster_id == cluster_id && backup.revision > saved.revision
+            cluster_id.is_some()
+                && backup.cluster_id == cluster_id
+                && backup.revision > saved.revision
         };
         let further = self.backups().iter().filter(same);
         let usable = further.chain([saved]).filter(|backup| !refused.contains(&backup.id));

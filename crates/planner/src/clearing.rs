@@ -1,6 +1,6 @@
 //! What was there before a restore goes, one pod at a time.
 
-use crate::loss::{Loss, Survivor, may_hold_data};
+use crate::loss::{Loss, Survivor};
 use crate::lost::{self, states};
 use crate::recovery;
 use crate::restore::Restoring;
@@ -10,14 +10,12 @@ use crate::{BackupRef, Cause, NodeState, Phase, Plan, Pod, Recheck, Step};
 /// that never ran; or one whose data is gone. `seed` is the first member that is kept.
 pub(crate) fn leftover(restoring: Restoring<'_>, seed: Option<u32>) -> Option<Plan> {
     let Restoring { desired, observed, restore, .. } = restoring;
-    let may_clear = match restore.cause {
-        Cause::Manual => true,
-        Cause::Recovery(_) => Loss::of(observed, restore.first).is_lost(),
-    };
+    let loss = Loss::of(observed, restore.first);
+    let is_survivor = |number| loss.survivors.iter().any(|survivor| survivor.number == number);
     let is_leftover = |number: u32, pod: &Pod| match restore.cause {
         _ if number >= restore.first => Some(number) != seed,
         Cause::Manual => !pod.marked,
-        Cause::Recovery(_) => may_clear && !may_hold_data(pod),
+        Cause::Recovery(_) => loss.is_lost() && !is_survivor(number),
     };
     let mut alive = observed.pods.iter().filter(|(_, pod)| !pod.terminating);
     let (&number, _) = alive.find(|(number, pod)| is_leftover(**number, pod))?;

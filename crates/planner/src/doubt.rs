@@ -27,7 +27,9 @@ pub(crate) fn about(observed: &Observed, members: &Members) -> Option<String> {
 /// them runs in a pod of ours that stays, and in one that is known to hold data if any is.
 fn is_ours(observed: &Observed, members: &Members) -> bool {
     let numbers = members.numbers();
-    let any_marked = observed.pods.values().any(|pod| pod.marked);
+    // A cluster with backups has served, and who served is marked.
+    let has_backups = !observed.archive.backups().is_empty();
+    let any_marked = has_backups || observed.pods.values().any(|pod| pod.marked);
     observed.pods.iter().any(|(number, pod)| {
         numbers.contains(number) && !pod.terminating && (pod.marked || !any_marked)
     })

@@ -53,14 +53,17 @@ impl Loss {
             survivors: Vec::new(),
         };
         for (&number, seen) in &observed.record.members {
-            let fate = fate(observed.pods.get(&number), &seen.node);
+            let pod = observed.pods.get(&number);
+            let fate = fate(pod, &seen.node);
             if seen.voter {
                 loss.voters += 1;
                 loss.is_presumed |= fate == Fate::Presumed;
                 let list = if fate == Fate::Left { &mut loss.left } else { &mut loss.gone };
                 list.push(number);
             }
-            if fate == Fate::Left {
+            // Who has a vote was marked before; a learner that is not has not started.
+            let has_run = seen.voter || pod.is_none_or(may_hold_data);
+            if fate == Fate::Left && has_run {
                 loss.survives(observed, number, seen.voter);
             }
         }
@@ -137,7 +140,7 @@ fn may_hold_data_as_member(pod: &Pod) -> bool {
 }
 
 /// Whether etcd has run in this pod, so that it may be the last copy.
-pub(crate) fn may_hold_data(pod: &Pod) -> bool {
+fn may_hold_data(pod: &Pod) -> bool {
     let never_ran =
         matches!(pod.state, PodState::Pending(_) | PodState::Outdated | PodState::Gated)
             && !pod.marked;

@@ -62,6 +62,7 @@ pub enum Cause {
 /// recorded, each deletion looks at the evidence anew, and what is deleted is in the archive. So a
 /// crash between two deletions leaves nothing to remember.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::large_enum_variant, reason = "there is at most one in a cluster")]
 pub enum Stage {
     /// What a survivor holds is being stored. Nothing was deleted.
     Saving {

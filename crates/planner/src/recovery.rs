@@ -17,9 +17,11 @@ use crate::{
 /// deleted yet that is not in the archive.
 pub(crate) fn begin(desired: &Desired, observed: &Observed, loss: &Loss) -> Plan {
     let told = loss.told(desired);
-    let wait = |why: String| {
-        Plan::wait(Phase::QuorumLost, Recheck::Later, format!("{told}; {why}"))
-    };
+    let wait =
+        |why: String| Plan::wait(Phase::QuorumLost, Recheck::Later, format!("{told}; {why}"));
+    if observed.believed().is_ok() {
+        return wait("yet somebody answers for it, so nothing is done".into());
+    }
     match &observed.archive {
         Archive::NoPolicy => return without_policy(desired, loss),
         Archive::Unknown(why) => {

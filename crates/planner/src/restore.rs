@@ -33,7 +33,8 @@ pub(crate) fn begin(observed: &Observed) -> Plan {
     let Some(first) = observed.next_number() else {
         return wait(Phase::Failed, "no member number is left".to_owned());
     };
-    let why = format!("recording that backup {} (revision {}) is restored", backup.id, backup.revision);
+    let why =
+        format!("recording that backup {} (revision {}) is restored", backup.id, backup.revision);
     let stage = Stage::Restoring { backup, saved: None };
     let record = RestoreRecord { cause: Cause::Manual, first, stage, refused: [].into() };
     Plan::act(Phase::Creating, Step::RecordRestore(record), why)

@@ -70,18 +70,16 @@ fn again(restore: &RestoreRecord, saving: Saving, why: &str) -> Plan {
 }
 
 /// It is stored; unless the survivor turned out to hold more meanwhile, this is what is restored.
-fn stored(
-    observed: &Observed,
-    restore: &RestoreRecord,
-    saving: Saving,
-    saved: &BackupRef,
-) -> Plan {
+fn stored(observed: &Observed, restore: &RestoreRecord, saving: Saving, saved: &BackupRef) -> Plan {
     if observed.stranded.get(&saving.survivor).is_some_and(|held| *held > saved.revision) {
         return again(restore, saving, "the survivor holds more by now: storing that too");
     }
     let record_id = observed.record.cluster_id;
-    let backup = observed.archive.fullest(saved, record_id, &restore.refused).unwrap_or(saved);
-    let why = format!("recording that backup {} (revision {}) is restored", backup.id, backup.revision);
+    let Some(backup) = observed.archive.fullest(saved, record_id, &restore.refused) else {
+        return again(restore, saving, "what was stored was refused before: storing it once more");
+    };
+    let why =
+        format!("recording that backup {} (revision {}) is restored", backup.id, backup.revision);
     let stage = Stage::Restoring { backup: backup.clone(), saved: Some(saved.clone()) };
     Plan::act(Phase::Recovering, record(restore, stage), why)
 }

@@ -22,7 +22,8 @@ pub(crate) const NEW: u32 = 7;
 
 /// Three members of which these are gone with their data, two backups, the newer of revision 900.
 pub(crate) fn three(gone: &[u32]) -> Cluster {
-    let whole = cluster(3).no_quorum().archive(vec![backup("b-1", 700, 90), backup("b-2", 900, 30)]);
+    let whole =
+        cluster(3).no_quorum().archive(vec![backup("b-1", 700, 90), backup("b-2", 900, 30)]);
     gone.iter().fold(whole, |cluster, number| cluster.without_pod(*number))
 }
 

@@ -46,14 +46,16 @@ fn what_a_survivor_holds_is_saved_first() {
 
 #[test]
 fn the_survivor_with_the_highest_revision_is_saved() {
-    let five = || cluster(5).no_quorum().archive(vec![]).without_pod(6).without_pod(7).without_pod(8);
+    let five =
+        || cluster(5).no_quorum().archive(vec![]).without_pod(6).without_pod(7).without_pod(8);
     assert_eq!(survivor(&five().holds(4, 940).holds(5, 950)), 5);
     assert_eq!(survivor(&five().holds(4, 960).holds(5, 950)), 4);
 }
 
 #[test]
 fn at_the_same_revision_a_voter_comes_before_a_learner_and_then_the_lower_number() {
-    let tied = || cluster(5).no_quorum().archive(vec![]).without_pod(6).without_pod(7).without_pod(8);
+    let tied =
+        || cluster(5).no_quorum().archive(vec![]).without_pod(6).without_pod(7).without_pod(8);
     assert_eq!(survivor(&tied().holds(4, 950).holds(5, 950)), 4);
     let learner = cluster(3).learner(3).no_quorum().archive(vec![]).edit_record(|record| {
         record.members.get_mut(&3).unwrap().voter = false;
@@ -104,7 +106,8 @@ fn with_neither_survivors_nor_backups_nothing_starts_empty() {
 
 #[test]
 fn a_sidecar_that_does_not_answer_is_waited_for() {
-    for silent in [three(&[4, 5, 6]).sidecar_is_silent(), three(&[5, 6]).holds(4, 950).sidecar_is_silent()]
+    for silent in
+        [three(&[4, 5, 6]).sidecar_is_silent(), three(&[5, 6]).holds(4, 950).sidecar_is_silent()]
     {
         let plan = silent.plan();
         assert_eq!((plan.step, plan.phase), (None, Phase::QuorumLost));
@@ -131,9 +134,14 @@ fn manual_waits_for_the_approval_of_just_this_loss() {
     assert_eq!((plan.step, plan.phase), (None, Phase::QuorumLost));
     let wanted = "orders-0005,orders-0006";
     assert_eq!(approval(&manual.desired, &manual.observed).as_deref(), Some(wanted));
-    let command = format!("kubectl annotate --overwrite etcd orders etcd.coreos.com/recover={wanted}");
+    let command =
+        format!("kubectl annotate --overwrite etcd orders etcd.coreos.com/recover={wanted}");
     assert!(plan.message.contains(&command), "{}", plan.message);
-    assert!(plan.message.contains("what orders-0004 holds (up to revision 950)"), "{}", plan.message);
+    assert!(
+        plan.message.contains("what orders-0004 holds (up to revision 950)"),
+        "{}",
+        plan.message
+    );
     assert_eq!(survivor(&manual.clone().approved(wanted)), 4);
     // An approval of another loss, and one that came before another member was lost.
     assert_eq!(manual.clone().approved("orders-0002,orders-0003").step(), None);
@@ -226,7 +234,10 @@ fn a_survivor_that_does_not_tell_how_far_its_data_goes_stays() {
 #[test]
 fn a_survivor_that_was_written_to_since_is_saved_again() {
     let record = saved().holds(4, 951).records();
-    assert_eq!((record.cause, record.stage), (Cause::Recovery(4), Stage::Saving { survivor: 4, order: 0 }));
+    assert_eq!(
+        (record.cause, record.stage),
+        (Cause::Recovery(4), Stage::Saving { survivor: 4, order: 0 })
+    );
 }
 
 #[test]

@@ -23,8 +23,13 @@ fn manual() -> Cluster {
 
 /// The member with this number answers alone.
 fn answers(mut cluster: Cluster, number: u32, cluster_id: u64) -> Cluster {
-    let alone =
-        Member { id: id(number), number: Some(number), started: true, learner: false, healthy: true };
+    let alone = Member {
+        id: id(number),
+        number: Some(number),
+        started: true,
+        learner: false,
+        healthy: true,
+    };
     cluster.observed.membership = Membership::Known(Members {
         cluster_id,
         leader: Some(alone.id),
@@ -218,7 +223,8 @@ fn a_restored_cluster_grows_as_any_other() {
         .edit_record(|record| {
             record.restore = None;
             record.cluster_id = Some(RESTORED_ID);
-            record.members = [(NEW, planner::LastSeen { voter: true, node: NodeState::Ready })].into();
+            record.members =
+                [(NEW, planner::LastSeen { voter: true, node: NodeState::Ready })].into();
             record.next_number = NEW + 1;
         });
     assert!(matches!(finished.step(), Some(Step::CreateJoiner { number: 8, .. })));

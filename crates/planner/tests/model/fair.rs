@@ -128,7 +128,8 @@ fn is_as_wanted(world: &World) -> bool {
 }
 
 fn waits_for_a_person(world: &World) -> bool {
-    world.may_hold_data() && matches!(phase(world), Phase::NoQuorum | Phase::QuorumLost)
+    world.may_hold_data()
+        && matches!(phase(world), Phase::NoQuorum | Phase::QuorumLost | Phase::Unrecoverable)
 }
 
 fn has_quorum(world: &World) -> bool {

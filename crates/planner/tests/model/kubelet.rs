@@ -63,7 +63,7 @@ impl World {
         let Some(pod) = self.pods.get(&number) else { return };
         let stage = match pod.role {
             _ if pod.marked => Stage::DataLost,
-            Role::Seed => Stage::Gated,
+            Role::Seed | Role::Restored(_) => Stage::Gated,
             Role::Joiner(_) => Stage::DataLost,
         };
         if stage == Stage::Gated {

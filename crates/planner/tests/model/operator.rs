@@ -158,7 +158,7 @@ impl World {
         let Intent { step, from, pod, report, faults } = intent;
         let rules = self.rules;
         match step {
-            Step::CreateSeed { number } => return self.reserve(number, Role::Seed, report),
+            Step::CreateSeed { number, .. } => return self.reserve(number, Role::Seed, report),
             Step::CreateJoiner { number, initial } => {
                 return self.reserve(number, Role::Joiner(initial), report);
             }
@@ -182,6 +182,11 @@ impl World {
                 self.history.note(Event::Replaced);
                 self.ask(from, faults, |etcd, pods| etcd.remove(id, rules, pods));
             }
+            // Without an archive nothing is restored.
+            Step::RecordRestore(_)
+            | Step::OrderSnapshot { .. }
+            | Step::FinishRestore { .. }
+            | Step::AbortRecovery => unreachable!("{step:?}"),
             Step::MoveLeader { to, .. } => {
                 self.ask(from, faults, |etcd, pods| etcd.move_leader(to, pods));
             }

@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use planner::name::ClusterName;
 use planner::{
-    Desired, LastSeen, Member, Members, Membership, NodeState, Observed, PodState, Record,
+    Archive, Desired, LastSeen, Member, Members, Membership, NodeState, Observed, PodState,
+    QuorumLoss, Record, Source,
 };
 
 use crate::etcd::{Etcd, Pods, is_alive};
@@ -47,6 +48,9 @@ impl View {
             size: self.wanted,
             paused: false,
             replace_after: REPLACE_AFTER,
+            from_backup: false,
+            quorum_loss: QuorumLoss::Automatic,
+            approved: None,
         }
     }
 
@@ -65,6 +69,9 @@ impl View {
             membership: read.map_or(Membership::Unknown, |(seed, etcd)| {
                 Membership::Known(self.members(world, seed, etcd, missed))
             }),
+            stranded: BTreeMap::new(),
+            archive: Archive::NoPolicy,
+            source: Source::Unresolved("no restore is wanted".into()),
         }
     }
 
@@ -99,6 +106,7 @@ impl View {
             cluster_id: self.status.served.map(u64::from),
             reached_size: self.status.reached_size,
             members: self.status.members.iter().map(seen).collect::<BTreeMap<_, _>>(),
+            ..Record::default()
         }
     }
 

@@ -5,30 +5,33 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use planner::name::ClusterName;
 use planner::{
-    Desired, LastSeen, Member, Members, Membership, NodeState, Observed, Pod, PodState, Record,
-    Role,
+    Desired, LastSeen, Member, Members, Membership, NodeState, Observed, Pod, PodState, QuorumLoss,
+    Record, Role,
 };
 use proptest::collection::{btree_map, btree_set, vec};
 use proptest::option;
 use proptest::prelude::*;
 
+use crate::losing::{archive, losing, restore, source};
 use crate::plausible::plausible;
 use crate::sight::Sight;
 
 /// The time of the decision in most cases.
 pub(crate) const NOW: i64 = 1_795_000_000;
 
-/// Any case: half of them are a cluster that could be, with something wrong.
+/// Any case: two thirds of them are a cluster that could be, with something wrong.
 pub(crate) fn sight() -> impl Strategy<Value = Sight> {
-    prop_oneof![plausible(), contradictory()]
+    prop_oneof![plausible(), contradictory(), losing()]
 }
 
 /// A case whose parts know nothing of each other.
 pub(crate) fn contradictory() -> impl Strategy<Value = Sight> {
-    (desired(), record(), btree_map(number(), pod(), 0..6), membership()).prop_map(
-        |(desired, record, pods, membership)| Sight {
+    let stranded = btree_map(number(), 1..6i64, 0..4);
+    let told = (membership(), stranded, archive(), source());
+    (desired(), record(), btree_map(number(), pod(), 0..6), told).prop_map(
+        |(desired, record, pods, (membership, stranded, archive, source))| Sight {
             desired,
-            observed: Observed { record, pods, membership },
+            observed: Observed { record, pods, membership, stranded, archive, source },
             now: Timestamp::from_second(NOW).unwrap(),
         },
     )
@@ -36,12 +39,16 @@ pub(crate) fn contradictory() -> impl Strategy<Value = Sight> {
 
 /// The wanted cluster.
 pub(crate) fn desired() -> impl Strategy<Value = Desired> {
-    (1..=7usize, prop::bool::weighted(0.05), 0..900i64).prop_map(|(size, paused, seconds)| {
+    let flags = (prop::bool::weighted(0.05), prop::bool::weighted(0.1), any::<bool>());
+    (1..=7usize, flags, 0..900i64).prop_map(|(size, (paused, from_backup, is_manual), seconds)| {
         Desired {
             cluster: ClusterName { namespace: "prod".into(), name: "orders".into() },
             size,
             paused,
             replace_after: SignedDuration::from_secs(seconds),
+            from_backup,
+            quorum_loss: if is_manual { QuorumLoss::Manual } else { QuorumLoss::Automatic },
+            approved: None,
         }
     })
 }
@@ -70,7 +77,9 @@ pub(crate) fn pod_state() -> impl Strategy<Value = PodState> {
     prop_oneof![
         Just(PodState::Pending("pulling".into())),
         Just(PodState::Gated),
+        Just(PodState::Outdated),
         Just(PodState::DataLost),
+        Just(PodState::RestoreRefused("page 7 is damaged".into())),
         (any::<bool>(), 0..3u32, time()).prop_map(|(ready, restarts, since)| PodState::Running {
             ready,
             restarts,
@@ -82,7 +91,11 @@ pub(crate) fn pod_state() -> impl Strategy<Value = PodState> {
 }
 
 fn role() -> impl Strategy<Value = Role> {
-    prop_oneof![Just(Role::Seed), btree_set(number(), 0..6).prop_map(Role::Joiner)]
+    prop_oneof![
+        4 => Just(Role::Seed),
+        1 => (0..4u32).prop_map(|id| Role::Restored(format!("b-{id}"))),
+        5 => btree_set(number(), 0..6).prop_map(Role::Joiner),
+    ]
 }
 
 fn pod() -> impl Strategy<Value = Pod> {
@@ -96,13 +109,17 @@ fn pod() -> impl Strategy<Value = Pod> {
 fn record() -> impl Strategy<Value = Record> {
     let seen = (any::<bool>(), node()).prop_map(|(voter, node)| LastSeen { voter, node });
     let id = option::of(100..102u64);
-    (0..10u32, any::<bool>(), id, 0..8usize, btree_map(number(), seen, 0..5)).prop_map(
-        |(next_number, served, cluster_id, reached_size, members)| Record {
+    let under_way = option::weighted(0.2, restore());
+    let numbers = (0..10u32, 0..8usize);
+    (numbers, any::<bool>(), id, btree_map(number(), seen, 0..5), under_way).prop_map(
+        |((next_number, reached_size), served, cluster_id, members, restore)| Record {
             next_number,
             served,
             cluster_id,
             reached_size,
             members,
+            recoveries: 2,
+            restore,
         },
     )
 }

@@ -7,8 +7,11 @@
 #[cfg(test)]
 mod arbitrary;
 #[cfg(test)]
+mod losing;
+#[cfg(test)]
 mod plausible;
 mod pods;
+mod recovery;
 mod safety;
 mod sight;
 mod steps;

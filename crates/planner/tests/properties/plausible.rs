@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use planner::name::ClusterName;
 use planner::{
-    Desired, LastSeen, Member, Members, Membership, NodeState, Observed, Pod, PodState, Record,
-    Role,
+    Archive, Desired, LastSeen, Member, Members, Membership, NodeState, Observed, Pod, PodState,
+    QuorumLoss, Record, Role, Source,
 };
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -66,7 +66,15 @@ pub(crate) fn plausible() -> impl Strategy<Value = Sight> {
 pub(crate) fn well(size: u32) -> Sight {
     let cluster = ClusterName { namespace: "prod".into(), name: "orders".into() };
     let replace_after = SignedDuration::from_mins(5);
-    let desired = Desired { cluster, size: size as usize, paused: false, replace_after };
+    let desired = Desired {
+        cluster,
+        size: size as usize,
+        paused: false,
+        replace_after,
+        from_backup: false,
+        quorum_loss: QuorumLoss::Automatic,
+        approved: None,
+    };
     Sight { desired, observed: observed(members(size, 0, 0), size, 0), now: now() }
 }
 
@@ -87,7 +95,14 @@ fn members(voters: u32, learners: u32, leader: u64) -> Members {
 fn observed(members: Members, voters: u32, waiting: u32) -> Observed {
     let count = u32::try_from(members.numbers().len()).unwrap();
     let pods = (0..count + waiting).map(|number| (number, pod(number, count))).collect();
-    Observed { record: record(count, voters), pods, membership: Membership::Known(members) }
+    Observed {
+        record: record(count, voters),
+        pods,
+        membership: Membership::Known(members),
+        stranded: BTreeMap::new(),
+        archive: Archive::NoPolicy,
+        source: Source::Unresolved("no restore is wanted".into()),
+    }
 }
 
 fn pod(number: u32, members: u32) -> Pod {
@@ -112,6 +127,7 @@ fn record(count: u32, voters: u32) -> Record {
         cluster_id: Some(100),
         reached_size: voters as usize,
         members: (0..count).map(seen).collect::<BTreeMap<_, _>>(),
+        ..Record::default()
     }
 }
 

@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
-use planner::{Desired, Member, Members, Membership, Observed, Plan, Pod, Step};
+use planner::{
+    Archive, Desired, Member, Members, Membership, NodeState, Observed, Plan, Pod, PodState, Step,
+};
 
 /// The input of a decision.
 #[derive(Clone, Debug)]
@@ -59,7 +61,25 @@ impl Sight {
     pub(crate) fn may_hold_data(&self) -> bool {
         let record = &self.observed.record;
         let marked = self.observed.pods.values().any(|pod| pod.marked);
-        record.served || record.cluster_id.is_some() || marked
+        let is_stored =
+            matches!(&self.observed.archive, Archive::Known { backups, .. } if !backups.is_empty());
+        record.served || record.cluster_id.is_some() || marked || is_stored
+    }
+
+    /// The lowest number of a first member of the restore that is under way.
+    pub(crate) fn first(&self) -> u32 {
+        self.observed.record.restore.as_ref().map_or(u32::MAX, |restore| restore.first)
+    }
+
+    /// Whether this pod may be the last copy of something: etcd ran in it, and nothing says that
+    /// its data is gone.
+    pub(crate) fn holds_data(&self, number: u32) -> bool {
+        let pod = &self.observed.pods[&number];
+        let is_gone = pod.node == NodeState::Gone
+            || matches!(pod.state, PodState::DataLost | PodState::RestoreRefused(_));
+        let ran = pod.marked
+            || !matches!(pod.state, PodState::Pending(_) | PodState::Outdated | PodState::Gated);
+        ran && !is_gone
     }
 
     /// Every number that was ever seen used.

@@ -1,7 +1,7 @@
 //! A plan comes of every input, at the ends of every range too, and says something.
 
 use jiff::{SignedDuration, Timestamp};
-use planner::{NodeState, PodState, Recheck, Step};
+use planner::{NodeState, PodState, Recheck, RestoreRecord, Stage, Step};
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
@@ -62,8 +62,8 @@ proptest! {
 #[test]
 fn every_step_is_planned_in_many_cases() {
     let mut runner = TestRunner::deterministic();
-    let mut planned = [0; 10];
-    for _ in 0..20_000 {
+    let mut planned = [0; 16];
+    for _ in 0..40_000 {
         let sight = sight().new_tree(&mut runner).expect("a case").current();
         planned[kind(sight.step().as_ref())] += 1;
     }
@@ -73,7 +73,7 @@ fn every_step_is_planned_in_many_cases() {
 fn kind(step: Option<&Step>) -> usize {
     match step {
         None => 0,
-        Some(Step::CreateSeed { .. }) => 1,
+        Some(Step::CreateSeed { restore: None, .. }) => 1,
         Some(Step::CreateJoiner { .. }) => 2,
         Some(Step::MarkServed { .. }) => 3,
         Some(Step::RecordServed { .. }) => 4,
@@ -82,5 +82,11 @@ fn kind(step: Option<&Step>) -> usize {
         Some(Step::Promote { .. }) => 7,
         Some(Step::RemoveMember { .. }) => 8,
         Some(Step::MoveLeader { .. }) => 9,
+        Some(Step::CreateSeed { restore: Some(_), .. }) => 10,
+        Some(Step::RecordRestore(RestoreRecord { stage: Stage::Saving { .. }, .. })) => 11,
+        Some(Step::RecordRestore(_)) => 12,
+        Some(Step::OrderSnapshot { .. }) => 13,
+        Some(Step::FinishRestore { .. }) => 14,
+        Some(Step::AbortRecovery) => 15,
     }
 }
