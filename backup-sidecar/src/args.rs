@@ -43,7 +43,13 @@ pub(crate) struct Args {
     pub log: Option<String>,
 
     /// How it is logged: text or json
-    #[arg(long, global = true, value_name = "FORMAT", env = "ETCD_BACKUP_LOG_FORMAT", default_value = "text")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FORMAT",
+        env = "ETCD_BACKUP_LOG_FORMAT",
+        default_value = "text"
+    )]
     pub log_format: String,
 }
 
@@ -97,8 +103,13 @@ pub(crate) struct ScopeArgs {
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct EtcdArgs {
     /// Client URLs of members, by commas; the others are found by the member list
-    #[arg(long, value_name = "URLS", value_delimiter = ',', env = "ETCDCTL_ENDPOINTS",
-          default_value = "http://127.0.0.1:2379")]
+    #[arg(
+        long,
+        value_name = "URLS",
+        value_delimiter = ',',
+        env = "ETCDCTL_ENDPOINTS",
+        default_value = "http://127.0.0.1:2379"
+    )]
     pub endpoints: Vec<String>,
 
     /// Certificates that members' certificates are signed by (PEM)

@@ -152,7 +152,11 @@ async fn upload(
 
 /// Whether the newest backup holds all that any member has applied. When it cannot be read a new one
 /// is the answer.
-async fn is_unchanged(store: &dyn Store, archive: &ArchivePath, all: &[Seen]) -> Result<bool, Problem> {
+async fn is_unchanged(
+    store: &dyn Store,
+    archive: &ArchivePath,
+    all: &[Seen],
+) -> Result<bool, Problem> {
     let backups = catalogue::list(store, archive).await?;
     let Some(newest) = catalogue::newest(&backups).filter(|newest| newest.damaged.is_none()) else {
         return Ok(false);

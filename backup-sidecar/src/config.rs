@@ -101,7 +101,9 @@ impl Owner {
     pub fn new(namespace: &str, cluster: &str, uid: Option<&str>) -> Result<Self, Usage> {
         let outside = archive::layout::OUTSIDE_KUBERNETES;
         match uid {
-            Some(uid) => ArchivePath::new(namespace, cluster, uid).map(Self::Known).map_err(|error| usage(&error)),
+            Some(uid) => ArchivePath::new(namespace, cluster, uid)
+                .map(Self::Known)
+                .map_err(|error| usage(&error)),
             None if namespace == outside => {
                 ArchivePath::new(namespace, cluster, "etcd").map_err(|error| usage(&error))?;
                 Ok(Self::ByEtcd { cluster: cluster.to_owned() })
@@ -167,7 +169,12 @@ mod tests {
 
     fn members(endpoints: &[&str], cacert: Option<&str>) -> Result<Members, Usage> {
         let endpoints = endpoints.iter().map(ToString::to_string).collect();
-        Members::try_from(EtcdArgs { endpoints, cacert: cacert.map(Into::into), cert: None, key: None })
+        Members::try_from(EtcdArgs {
+            endpoints,
+            cacert: cacert.map(Into::into),
+            cert: None,
+            key: None,
+        })
     }
 
     #[test]

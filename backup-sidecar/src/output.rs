@@ -15,7 +15,10 @@ pub(crate) fn json(value: &impl serde::Serialize) -> anyhow::Result<()> {
 }
 
 /// Prints rows under their headings, each column as wide as it has to be.
-pub(crate) fn table<const N: usize>(headings: [&str; N], rows: &[[String; N]]) -> anyhow::Result<()> {
+pub(crate) fn table<const N: usize>(
+    headings: [&str; N],
+    rows: &[[String; N]],
+) -> anyhow::Result<()> {
     let headings = headings.map(str::to_owned);
     let mut widths = [0; N];
     for row in std::iter::once(&headings).chain(rows) {

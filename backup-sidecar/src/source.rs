@@ -83,7 +83,10 @@ impl Seen {
 }
 
 /// Looks at all members that can be found from the endpoints.
-pub(crate) async fn look(endpoints: &[String], tls: Option<&Tls>) -> Result<Vec<Seen>, SourceError> {
+pub(crate) async fn look(
+    endpoints: &[String],
+    tls: Option<&Tls>,
+) -> Result<Vec<Seen>, SourceError> {
     let mut errors = Vec::new();
     let mut seen = ask_all(endpoints, tls, &mut errors).await;
     let Some(first) = seen.first() else { return Err(SourceError::Unreachable(errors)) };

@@ -106,8 +106,10 @@ async fn read_back(
     }
     drop(pass);
     let what = format!("backup {}", listed.id);
-    let internal =
-        |error: &dyn ToString| archive::Error::Other { what: what.clone(), detail: error.to_string() };
+    let internal = |error: &dyn ToString| archive::Error::Other {
+        what: what.clone(),
+        detail: error.to_string(),
+    };
     let checked = checking.await.map_err(|error| internal(&error))?;
     let checked = checked.map_err(|error| archive::Error::damaged(&what, error))?;
     compare(&what, manifest, &checked)
@@ -128,13 +130,18 @@ fn compare(what: &str, manifest: &Manifest, checked: &Checked) -> archive::Resul
         if found == said {
             return Ok(());
         }
-        Err(archive::Error::damaged(what, format!("its {name} is {found} where its manifest says {said}")))
+        Err(archive::Error::damaged(
+            what,
+            format!("its {name} is {found} where its manifest says {said}"),
+        ))
     };
     is_same("size", checked.size, manifest.raw.size)?;
     is_same("revision", contents.revision, manifest.revision)?;
     is_same("compact revision", contents.compact_revision, manifest.compact_revision)?;
     is_same("raft index", contents.raft_applied_index, manifest.raft_applied_index)?;
-    if Digest::from(checked.sha256) != manifest.raw.sha256 || contents.buckets != manifest.counts.buckets {
+    if Digest::from(checked.sha256) != manifest.raw.sha256
+        || contents.buckets != manifest.counts.buckets
+    {
         return Err(archive::Error::damaged(what, "its content is not what its manifest says"));
     }
     Ok(())

@@ -46,7 +46,11 @@ pub(super) fn manifest(facts: Facts<'_>) -> Manifest {
             encodings: vec![GZIP.to_owned()],
             unknown: Map::new(),
         },
-        counts: Counts { buckets: contents.buckets, live_keys: contents.live_keys, unknown: Map::new() },
+        counts: Counts {
+            buckets: contents.buckets,
+            live_keys: contents.live_keys,
+            unknown: Map::new(),
+        },
         members: contents.members.into_iter().map(listed).collect(),
         reason: job.reason,
         request: job.request.clone(),

@@ -32,14 +32,18 @@ pub(super) async fn run(args: FetchArgs) -> anyhow::Result<()> {
 
 fn refuse_existing(args: &FetchArgs) -> anyhow::Result<()> {
     if !args.force && args.output.exists() {
-        bail!("{} is there already; give another name, or --force to replace it", args.output.display());
+        bail!(
+            "{} is there already; give another name, or --force to replace it",
+            args.output.display()
+        );
     }
     Ok(())
 }
 
 /// Every byte durably in the file, and all of them found good.
 async fn write(mut download: Download, path: &Path, is_quiet: bool) -> anyhow::Result<()> {
-    let failed = || format!("{} cannot be written; check the folder and its free space", path.display());
+    let failed =
+        || format!("{} cannot be written; check the folder and its free space", path.display());
     let mut file = File::create_new(path).await.with_context(failed)?;
     let counts = crate::verification::Counts::default();
     let work = async {
@@ -59,7 +63,8 @@ struct Partial {
 
 impl Partial {
     fn beside(output: &Path) -> anyhow::Result<Self> {
-        let name = output.file_name().with_context(|| format!("{} names no file", output.display()))?;
+        let name =
+            output.file_name().with_context(|| format!("{} names no file", output.display()))?;
         let name = format!(".{}.{}.partial", name.to_string_lossy(), std::process::id());
         Ok(Self { path: output.with_file_name(name) })
     }

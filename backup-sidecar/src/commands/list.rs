@@ -13,8 +13,10 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<()> {
     // One that was deleted meanwhile is not there.
     let there: Vec<_> = read.into_iter().filter(|(_, read)| !is_gone(read)).collect();
     if args.store.json {
-        let all: Vec<_> =
-            there.iter().map(|(one, read)| listing::describe(&opened.location, one, read)).collect();
+        let all: Vec<_> = there
+            .iter()
+            .map(|(one, read)| listing::describe(&opened.location, one, read))
+            .collect();
         return output::json(&all);
     }
     if there.is_empty() {

@@ -29,7 +29,9 @@ pub(super) async fn run(args: OnceArgs) -> anyhow::Result<()> {
         () = interrupted() => bail!("interrupted; what was sent so far is in no list and goes after a day"),
     };
     match taken.map_err(|problem| anyhow!(problem))? {
-        Taken::Unchanged if args.store.json => output::json(&serde_json::json!({"unchanged": true})),
+        Taken::Unchanged if args.store.json => {
+            output::json(&serde_json::json!({"unchanged": true}))
+        }
         Taken::Unchanged => output::line("unchanged since the last backup; nothing was written"),
         Taken::Stored(manifest, _) => say(&opened, &manifest, args.store.json),
     }

@@ -58,15 +58,21 @@ fn say(verdicts: &[Verdict], leftovers: usize, is_json: bool) -> anyhow::Result<
         Fate::Later => "later",
     };
     if is_json {
-        let all = verdicts.iter().map(|one| serde_json::json!({"id": one.id, "fate": word(one), "why": one.why}));
+        let all = verdicts
+            .iter()
+            .map(|one| serde_json::json!({"id": one.id, "fate": word(one), "why": one.why}));
         let all: Vec<_> = all.collect();
         return output::json(&serde_json::json!({"backups": all, "abandonedObjects": leftovers}));
     }
-    let rows: Vec<_> =
-        verdicts.iter().map(|one| [one.id.to_string(), word(one).to_owned(), one.why.clone()]).collect();
+    let rows: Vec<_> = verdicts
+        .iter()
+        .map(|one| [one.id.to_string(), word(one).to_owned(), one.why.clone()])
+        .collect();
     output::table(["ID", "FATE", "WHY"], &rows)?;
     if leftovers > 0 {
-        output::line(format!("and {leftovers} objects of backups that died on their way over a day ago"))?;
+        output::line(format!(
+            "and {leftovers} objects of backups that died on their way over a day ago"
+        ))?;
     }
     Ok(())
 }

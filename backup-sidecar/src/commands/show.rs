@@ -10,7 +10,10 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     let listed = opened.find(&args.id, &args.scope).await?;
     let committed = catalogue::read(&*opened.store, &listed.archive, listed.id).await?;
     let manifest = &committed.manifest;
-    let data = listing::url_of(&opened.location, &listed.archive.object(listed.id, &manifest.stored.object)?);
+    let data = listing::url_of(
+        &opened.location,
+        &listed.archive.object(listed.id, &manifest.stored.object)?,
+    );
     if args.store.json {
         let found = listing::describe(&opened.location, &listed, &Ok(committed.clone()));
         return output::json(&serde_json::json!({"backup": found, "manifest": manifest}));
@@ -34,7 +37,8 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
 
 fn facts(manifest: &Manifest) -> Vec<(&'static str, String)> {
     let Manifest { cluster, source, raw, stored, counts, .. } = manifest;
-    let version = |version: &Option<String>| version.clone().unwrap_or_else(|| "unknown".to_owned());
+    let version =
+        |version: &Option<String>| version.clone().unwrap_or_else(|| "unknown".to_owned());
     let keys = counts.live_keys.map_or_else(|| "not counted".to_owned(), |keys| keys.to_string());
     let mut facts = vec![
         ("id", manifest.id.to_string()),

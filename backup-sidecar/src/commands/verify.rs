@@ -31,7 +31,10 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
     }
     let bad = findings.iter().filter(|(_, finding)| !finding.is_good()).count();
     if bad > 0 {
-        bail!("{bad} of {} backups could not be found good; keep the others and look at these", findings.len());
+        bail!(
+            "{bad} of {} backups could not be found good; keep the others and look at these",
+            findings.len()
+        );
     }
     Ok(())
 }

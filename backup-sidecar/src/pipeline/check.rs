@@ -55,7 +55,8 @@ fn run(mut arriving: mpsc::Receiver<Passing>) -> Result<Found, snapshot::Error> 
             Passing::Raw(bytes) => checker.push(&bytes)?,
             Passing::Stored(bytes) => {
                 stored.update(&bytes);
-                stored_size = stored_size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
+                stored_size =
+                    stored_size.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
             }
         }
     }

@@ -132,7 +132,9 @@ mod tests {
 
     #[test]
     fn a_member_with_a_corrupt_alarm_is_never_chosen_whoever_reports_it() {
-        for text in ["memberID:2 alarm:CORRUPT ", "alarm:CORRUPT memberID:2", "memberID: 2  alarm:CORRUPT"] {
+        for text in
+            ["memberID:2 alarm:CORRUPT ", "alarm:CORRUPT memberID:2", "memberID: 2  alarm:CORRUPT"]
+        {
             let mut all = [member(1, 5000), member(2, 5000), member(3, 4999)];
             all[0].errors = vec!["etcdserver: no leader".into(), text.into()];
             assert_eq!(chosen(&all, Wish::Working), Some(2), "{text}");

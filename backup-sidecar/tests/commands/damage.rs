@@ -23,7 +23,11 @@ async fn a_flipped_bit_is_found_recorded_and_refused() {
 
     let run = archive.run(&["verify", &id]).await;
     assert_eq!(run.code, Some(1));
-    assert!(run.stdout.contains(&format!("{id}  DAMAGED: backup {id} is damaged: ")), "{}", run.stdout);
+    assert!(
+        run.stdout.contains(&format!("{id}  DAMAGED: backup {id} is damaged: ")),
+        "{}",
+        run.stdout
+    );
     archive.file("damaged-");
     let list = archive.run(&["list"]).await;
     assert!(list.stdout.contains("found damaged"), "{}", list.stdout);

@@ -39,9 +39,20 @@ async fn what_fails_is_told_with_code_1() {
         (&["list", "--store", "file:///nowhere/at/all"][..], "create it, or correct its name"),
         (&["show", ID], "see what `list` shows"),
         (&["fetch", ID, "-o", "/tmp/never.db"], "see what `list` shows"),
-        (&["once", "--cluster", "kv", "--endpoints", "http://127.0.0.1:1"], "check that the member runs"),
         (
-            &["once", "--cluster", "kv", "--endpoints", "https://127.0.0.1:1", "--cacert", "/nowhere.crt"],
+            &["once", "--cluster", "kv", "--endpoints", "http://127.0.0.1:1"],
+            "check that the member runs",
+        ),
+        (
+            &[
+                "once",
+                "--cluster",
+                "kv",
+                "--endpoints",
+                "https://127.0.0.1:1",
+                "--cacert",
+                "/nowhere.crt",
+            ],
             "check the path",
         ),
     ] {

@@ -35,7 +35,8 @@ impl Archive {
 
     pub async fn on(server: &s3::Server, bucket: &str) -> Self {
         server.create_bucket(bucket).await;
-        let environment = server.environment().map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let environment =
+            server.environment().map(|(name, value)| (name.to_owned(), value.to_owned()));
         Self {
             url: format!("s3://{bucket}/backups?endpoint={}", server.endpoint()),
             environment: environment.into(),
@@ -55,7 +56,8 @@ impl Archive {
 
     /// The one file whose name begins so.
     pub fn file(&self, name: &str) -> PathBuf {
-        let is_meant = |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(name);
+        let is_meant =
+            |path: &PathBuf| path.file_name().unwrap().to_str().unwrap().starts_with(name);
         let mut found = self.files().into_iter().filter(is_meant);
         let (Some(file), None) = (found.next(), found.next()) else { panic!("not one {name}") };
         file
@@ -130,8 +132,9 @@ impl Run {
 fn files_below(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Vec::new() };
     let paths = entries.map(|entry| entry.unwrap().path());
-    let mut files: Vec<_> =
-        paths.flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] }).collect();
+    let mut files: Vec<_> = paths
+        .flat_map(|path| if path.is_dir() { files_below(&path) } else { vec![path] })
+        .collect();
     files.sort();
     files
 }

@@ -15,7 +15,10 @@ async fn stopped(archive: &Archive, cluster: &Cluster, member: usize) -> Child {
     let url = cluster.members[member].place.client_url.clone();
     let child = archive.once(cluster, &["--member", &url]).stderr(Stdio::piped()).spawn().unwrap();
     until("bytes flow", async || {
-        let part = archive.files().into_iter().find(|path| path.to_string_lossy().contains("data.db.gz"))?;
+        let part = archive
+            .files()
+            .into_iter()
+            .find(|path| path.to_string_lossy().contains("data.db.gz"))?;
         (std::fs::metadata(part).ok()?.len() > 0).then_some(())
     })
     .await;

@@ -1,8 +1,12 @@
 //! The commands, run as a person runs them, on real etcd and real stores.
 
 #![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
     clippy::large_futures,
-    reason = "tests fail by panicking, and their futures need not be small"
+    reason = "a test fails by panicking, and its futures need not be small"
 )]
 
 mod damage;

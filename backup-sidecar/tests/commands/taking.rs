@@ -95,7 +95,7 @@ async fn a_backup_goes_to_s3_and_comes_back() {
 
     assert!(manifest.stored.size > 18 << 20, "{}", manifest.stored.size);
     let id = manifest.id.to_string();
-    assert_eq!(archive.ids().await, [id.clone()]);
+    assert_eq!(archive.ids().await, std::slice::from_ref(&id));
     assert_eq!(archive.run(&["verify", &id]).await.code, Some(0));
     assert!(archive.json(&["list"]).await[0]["verified"].is_string());
     let file = archive.scratch("kv.db");
