@@ -37,11 +37,23 @@ pub(crate) async fn run() -> Result<()> {
     Ok(())
 }
 
-async fn build(progress: &Progress) -> Result<()> {
+/// `cargo build` as it makes the programs of the images. What is built by it lies in
+/// [`programs_folder`].
+pub(crate) fn static_build() -> tokio::process::Command {
     let mut cargo = command("cargo");
     cargo.current_dir(workspace()).env("RUSTFLAGS", "-C target-feature=+crt-static");
     cargo.args(["build", "--release", "--locked", "--target", TARGET, "--target-dir"]);
     cargo.arg(target_dir());
+    cargo
+}
+
+/// Where the static programs are.
+pub(crate) fn programs_folder() -> PathBuf {
+    target_dir().join(TARGET).join("release")
+}
+
+async fn build(progress: &Progress) -> Result<()> {
+    let mut cargo = static_build();
     for name in IMAGES {
         cargo.args(["--bin", name]);
     }
@@ -53,7 +65,7 @@ async fn build(progress: &Progress) -> Result<()> {
 /// Brings everything that the Containerfiles copy into one folder.
 fn lay_out() -> Result<()> {
     std::fs::create_dir_all(files_folder()).context("making the folder for the images' files")?;
-    let programs = target_dir().join(TARGET).join("release");
+    let programs = programs_folder();
     for name in IMAGES {
         place(&programs.join(name), &files_folder().join(name))?;
     }

@@ -9,8 +9,8 @@ use tokio::time::timeout;
 use tonic::transport::Channel;
 
 use crate::{
-    Alarm, AlarmKind, Endpoint, Error, Member, MemberId, MemberList, MemberStatus, SnapshotStream, Timeouts, Tls,
-    connection,
+    Alarm, AlarmKind, Endpoint, Error, Member, MemberId, MemberList, MemberStatus, SnapshotStream,
+    Timeouts, Tls, connection,
     error::{from_client, translate},
     member_list, snapshot,
 };

@@ -38,7 +38,9 @@ fn target(endpoint: &Endpoint, tls: Option<&Tls>) -> Result<tonic::transport::En
         _ if uri.host().is_none() => return Err(bad("it names no host".into())),
         (Some("http"), None) => "http",
         (Some("https"), Some(_)) => "https",
-        (Some("http"), Some(_)) => return Err(bad("there are certificates: it must be https".into())),
+        (Some("http"), Some(_)) => {
+            return Err(bad("there are certificates: it must be https".into()));
+        }
         (Some("https"), None) => return Err(bad("https needs certificates".into())),
         _ => return Err(bad("it is not a plain HTTP URL".into())),
     };

@@ -32,7 +32,9 @@ pub enum TlsError {
         source: io::Error,
     },
     /// There is no certificate where one is needed.
-    #[error("{what} holds no PEM certificate; give one that begins with -----BEGIN CERTIFICATE-----")]
+    #[error(
+        "{what} holds no PEM certificate; give one that begins with -----BEGIN CERTIFICATE-----"
+    )]
     NoCertificate {
         /// The file.
         what: String,
@@ -72,9 +74,8 @@ impl Tls {
     /// and key, in this order, if etcd asks for them.
     pub fn from_pem(authorities: &[u8], own: Option<(&[u8], &[u8])>) -> Result<Self, TlsError> {
         let pem = |what: &str, text: &[u8]| Pem { what: what.to_owned(), text: text.to_vec() };
-        let own = own.map(|(chain, key)| {
-            (pem("the client certificate", chain), pem("the client key", key))
-        });
+        let own = own
+            .map(|(chain, key)| (pem("the client certificate", chain), pem("the client key", key)));
         Self::check(&pem("the CA bundle", authorities), own)
     }
 

@@ -15,6 +15,7 @@ use tokio::process::Command;
 use super::watch::{self, Cost};
 use super::{data, idle, latency};
 use crate::bench::figure::Figure;
+use crate::images::{programs_folder, static_build};
 
 const BUILD_LIMIT: Duration = Duration::from_hours(1);
 /// How long puts are made for their 99th percentile.
@@ -35,13 +36,12 @@ impl Programs {
     pub(super) async fn get(progress: &Progress) -> Result<Self> {
         packages::install(&["gzip", "rclone", "curl", "util-linux"], progress).await?;
         crate::test::tools::seaweedfs(progress).await?;
-        let mut cargo = command("cargo");
-        cargo.current_dir(workspace()).args(["build", "--release", "--locked"]);
+        let mut cargo = static_build();
         cargo.args(["-p", "etcd-backup-sidecar", "--bins", "--examples"]);
         let building = run(&mut cargo, BUILD_LIMIT);
         progress.step("compile the sidecar", Duration::from_secs(240), building).await?;
-        let release = workspace().join("target/release");
-        let [sidecar, stage] = ["etcd-backup-sidecar", "examples/stage"].map(|p| release.join(p));
+        let built = programs_folder();
+        let [sidecar, stage] = ["etcd-backup-sidecar", "examples/stage"].map(|p| built.join(p));
         Ok(Self { sidecar, stage })
     }
 }
