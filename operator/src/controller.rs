@@ -214,6 +214,8 @@ async fn report(
     let mut after = report::status(cluster, sight, plan, &message, clock::now());
     let before = sight.cluster.status.clone().unwrap_or_default();
     backup::tell(&mut after, &before, backups, clock::now());
+    let (namespace, name) = (&sight.name.namespace, &sight.name.name);
+    ctx.metrics.backups(namespace, name, after.backup_service_status.as_ref());
     let done = attempt.as_ref().ok().and_then(Option::as_ref);
     let mut happenings = report::happenings(&sight.name, &before, &after, plan, done);
     happenings.extend(attempt.as_ref().err().and_then(|e| report::clash(&before, &after, e)));

@@ -5,6 +5,8 @@ use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use api::v1beta1::BackupServiceStatus;
+use jiff::Timestamp;
 use prometheus_client::encoding::{EncodeLabelSet, EncodeLabelValue};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -21,6 +23,8 @@ pub struct Metrics {
     clusters: Family<PhaseLabel, Gauge>,
     members: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
     healthy_members: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
+    last_backup: Family<ClusterLabels, Gauge<f64, AtomicU64>>,
+    backups: Family<ClusterLabels, Gauge>,
     leader: Gauge,
     known: Arc<Mutex<HashSet<ClusterLabels>>>,
 }
@@ -69,6 +73,8 @@ impl Metrics {
             clusters: Family::default(),
             members: Family::default(),
             healthy_members: Family::default(),
+            last_backup: Family::default(),
+            backups: Family::default(),
             leader: Gauge::default(),
             known: Arc::default(),
         };
@@ -90,6 +96,17 @@ impl Metrics {
             "cluster_healthy_members",
             "Members that serve clients",
             metrics.healthy_members.clone(),
+        );
+        registry.register_with_unit(
+            "cluster_last_backup_timestamp",
+            "When the cluster was last found backed up, as Unix time",
+            Unit::Seconds,
+            metrics.last_backup.clone(),
+        );
+        registry.register(
+            "cluster_backups",
+            "Stored backups of the cluster",
+            metrics.backups.clone(),
         );
         registry.register("leader", "1 while this replica holds the lease", metrics.leader.clone());
         metrics
@@ -123,6 +140,21 @@ impl Metrics {
         self.healthy_members.get_or_create(&labels).set(count(healthy));
     }
 
+    /// How the backups of one cluster stand; without a policy its series end.
+    pub fn backups(&self, namespace: &str, name: &str, status: Option<&BackupServiceStatus>) {
+        let labels = ClusterLabels { namespace: namespace.into(), name: name.into() };
+        let Some(status) = status else {
+            self.last_backup.remove(&labels);
+            self.backups.remove(&labels);
+            return;
+        };
+        self.backups.get_or_create(&labels).set(status.backups);
+        if let Some(last) = &status.last_success {
+            let at = last.0.duration_since(Timestamp::UNIX_EPOCH).as_secs_f64();
+            self.last_backup.get_or_create(&labels).set(at);
+        }
+    }
+
     /// Which clusters there are, as namespace, name and phase: counts the phases, and ends the
     /// series of clusters that are gone. Nobody tells of those: the controller looks at nothing
     /// that is not there.
@@ -139,6 +171,8 @@ impl Metrics {
         for gone in known.difference(&there) {
             self.members.remove(gone);
             self.healthy_members.remove(gone);
+            self.last_backup.remove(gone);
+            self.backups.remove(gone);
         }
         *known = there;
     }
@@ -147,6 +181,30 @@ impl Metrics {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn text(registry: &Registry) -> String {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, registry).unwrap();
+        text
+    }
+
+    #[test]
+    fn the_time_of_the_last_backup_is_there_while_backups_are_wanted() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        let last = "2026-11-24T10:00:00Z".parse().unwrap();
+        let status = BackupServiceStatus {
+            backups: 5,
+            last_success: Some(k8s_openapi::apimachinery::pkg::apis::meta::v1::Time(last)),
+            ..BackupServiceStatus::default()
+        };
+        metrics.backups("shop", "orders", Some(&status));
+        let told = text(&registry);
+        let line = r#"cluster_last_backup_timestamp_seconds{namespace="shop",name="orders"} "#;
+        assert!(told.contains(&format!("{line}{}", last.as_second())), "{told}");
+        metrics.backups("shop", "orders", None);
+        assert!(!text(&registry).contains("orders"));
+    }
 
     #[test]
     fn the_series_of_a_cluster_end_with_it() {

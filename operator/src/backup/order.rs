@@ -62,7 +62,11 @@ async fn look(cached: &Backup, ctx: &Context) -> Result<Action, Error> {
         (Next::Say(status), _) => say(&backup, *status, ctx).await,
         (Next::Remove(id), Some(sidecar)) => remove(&backup, &id, &sidecar, ctx).await,
         (Next::Order, Some(sidecar)) => order(&backup, &source, &sidecar, ctx).await,
-        // The last two are never next without somebody to ask.
+        (Next::Remove(id), None) if next::is_late(&backup, clock::now(), ctx.started) => {
+            let note = format!("the stored backup {id} stays, for no backup sidecar runs");
+            release(&backup, Some(next::kept(note)), ctx).await
+        }
+        // Without anybody to ask.
         (Next::Wait | Next::Remove(_) | Next::Order, _) => Ok(Action::requeue(AGAIN)),
     }
 }
@@ -111,7 +115,7 @@ async fn order(
     let id = backup.uid().unwrap_or_default();
     let status = match sidecar.order(&id, &wanted, wait).await {
         Ok(request) => status_of(&request, source),
-        Err(error) => pending(format!("waiting for the backup sidecar: {error}")),
+        Err(error) => pending(backup, format!("waiting for the backup sidecar: {error}")),
     };
     say(backup, status, ctx).await
 }
@@ -138,11 +142,12 @@ fn status_of(request: &BackupRequest, source: &Source) -> BackupStatus {
     }
 }
 
-fn pending(message: String) -> BackupStatus {
+/// What is known already, such as whose order it is, stays.
+fn pending(backup: &Backup, message: String) -> BackupStatus {
     BackupStatus {
         phase: Some(BackupPhase::Pending),
         message: Some(message),
-        ..BackupStatus::default()
+        ..backup.status.clone().unwrap_or_default()
     }
 }
 

@@ -67,9 +67,9 @@ fn phase(phase: planner::Phase) -> Phase {
         planner::Phase::Scaling => Phase::Scaling,
         planner::Phase::Healing => Phase::Healing,
         planner::Phase::NoQuorum => Phase::NoQuorum,
-        planner::Phase::QuorumLost
-        | planner::Phase::Recovering
-        | planner::Phase::Unrecoverable => Phase::QuorumLost,
+        planner::Phase::QuorumLost | planner::Phase::Recovering | planner::Phase::Unrecoverable => {
+            Phase::QuorumLost
+        }
         planner::Phase::Paused => Phase::Paused,
         planner::Phase::Failed => Phase::Failed,
     }

@@ -1,7 +1,7 @@
 //! What a spec asks for that is not done is said, not ignored.
 
 use anyhow::{Context, Result, ensure};
-use api::condition::{UNSUPPORTED_FIELD, UNSUPPORTED_VERSION};
+use api::condition::{BACKUP_HEALTHY, UNSUPPORTED_FIELD, UNSUPPORTED_VERSION};
 use api::v1beta1::{Cluster, Phase};
 use kube::ResourceExt;
 use kube::api::ListParams;
@@ -10,13 +10,12 @@ use tests::localkube::workspace;
 use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, away_from, request, until};
 
 /// Of the seed's examples: the cluster, the condition, and words of its message.
-const SAID: [(&str, &str, &str); 6] = [
+const SAID: [(&str, &str, &str); 5] = [
     ("example-etcd-cluster-with-version", UNSUPPORTED_VERSION, "lowest version is 3.5.11"),
     ("example-etcd-cluster-with-tls", UNSUPPORTED_FIELD, "spec.TLS"),
     ("example-etcd-cluster-restored", UNSUPPORTED_FIELD, "spec.restore"),
     ("example-self-hosted-etcd-cluster", UNSUPPORTED_FIELD, "spec.selfHosted"),
-    ("example-etcd-cluster-with-backup", UNSUPPORTED_FIELD, "no backups are taken"),
-    ("example-etcd-cluster-with-s3-backup", UNSUPPORTED_FIELD, "no backups are taken"),
+    ("example-etcd-cluster-with-s3-backup", BACKUP_HEALTHY, "--backup-s3-bucket"),
 ];
 
 /// Those of them that would run with less safety than asked for.
@@ -55,9 +54,11 @@ async fn says(sandbox: &Sandbox, name: &str, condition: &str, words: &str) -> Re
     let clusters = sandbox.api::<Cluster>();
     until(&format!("{name}: {condition}"), PATIENCE, async || {
         let status = request(clusters.get(name)).await?.status.unwrap_or_default();
-        let said = status.conditions.iter().any(|one| {
-            one.type_ == condition && one.status == "True" && one.message.contains(words)
-        });
+        let bad = if condition == BACKUP_HEALTHY { "False" } else { "True" };
+        let said = status
+            .conditions
+            .iter()
+            .any(|one| one.type_ == condition && one.status == bad && one.message.contains(words));
         Ok(Look::claim(said, || format!("{:?}", status.conditions)))
     })
     .await

@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use futures::future::LocalBoxFuture;
 use http::{Method, Request, Response, StatusCode};
 use kube::client::Body;
 use planner::{Membership, Observed, Record};
@@ -110,7 +111,15 @@ fn sight(cluster: &Value) -> Sight {
 }
 
 /// Attends to a cluster on this table; what came of it, and the table afterwards.
-async fn attend(object: Value, may_change: bool, mut table: Table) -> (Attended, Table) {
+fn attend(
+    object: Value,
+    may_change: bool,
+    table: Table,
+) -> LocalBoxFuture<'static, (Attended, Table)> {
+    Box::pin(attend_on(object, may_change, table))
+}
+
+async fn attend_on(object: Value, may_change: bool, mut table: Table) -> (Attended, Table) {
     table.objects.insert(CLUSTER.into(), object.clone());
     let (service, mut handle) = mock::pair::<Request<Body>, Response<Body>>();
     let client = Client::new(service, "shop");
