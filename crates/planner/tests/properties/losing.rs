@@ -111,9 +111,10 @@ pub(crate) fn losing() -> impl Strategy<Value = Sight> {
             if is_manual {
                 sight.desired.quorum_loss = QuorumLoss::Manual;
             }
-            if is_approved {
-                sight.desired.approved = planner::approval(&sight.desired, &sight.observed);
-            }
+            // An approval that is not for this loss is one for an earlier one.
+            let approval = planner::approval(&sight.desired, &sight.observed);
+            sight.desired.approved =
+                approval.filter(|_| is_approved).or(Some("orders-0099".into()));
             if is_listed {
                 list(&mut sight);
                 aim(&mut sight);
@@ -170,18 +171,18 @@ fn add_seed(
     sight: &mut Sight,
     number: u32,
     state: PodState,
-    marked: bool,
-    answers: bool,
+    is_marked: bool,
+    is_heard: bool,
     from_it: bool,
 ) {
     let observed = &mut sight.observed;
-    let stage = observed.record.restore.as_ref().map(|restore| restore.stage.clone());
-    let Some(Stage::Restoring { backup, .. }) = stage else { return };
+    let chosen = observed.record.restore.as_ref().map(|restore| restore.stage.clone());
+    let Some(Stage::Restoring { backup, .. }) = chosen else { return };
     let mut pod = well(1).observed.pods.remove(&0).unwrap();
     pod.role = if from_it { Role::Restored(backup.id) } else { Role::Restored("b-9".into()) };
-    (pod.state, pod.marked) = (state, marked);
+    (pod.state, pod.marked) = (state, is_marked);
     observed.pods.insert(number, pod);
-    if answers {
+    if is_heard {
         let alone =
             Member { id: 7, number: Some(number), started: true, learner: false, healthy: true };
         observed.membership = Membership::Known(Members {

@@ -74,7 +74,7 @@ impl Sight {
     /// Whether this pod may be the last copy of something: etcd ran in it, and nothing says that
     /// its data is gone.
     pub(crate) fn holds_data(&self, number: u32) -> bool {
-        let pod = &self.observed.pods[&number];
+        let Some(pod) = self.observed.pods.get(&number) else { return false };
         let is_gone = pod.node == NodeState::Gone
             || matches!(pod.state, PodState::DataLost | PodState::RestoreRefused(_));
         let ran = pod.marked
