@@ -21,7 +21,7 @@ async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["stream", url] => stream(url).await,
+        ["stream", url] => Box::pin(stream(url)).await,
         ["check", file] => check(Path::new(file)).await,
         ["gzip", file] => gzip(Path::new(file)).await,
         ["upload", file, store] => upload(Path::new(file), store).await,

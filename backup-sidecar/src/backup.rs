@@ -78,9 +78,12 @@ impl Backup {
         let needs_no_quorum = matches!(job.reason, Reason::BeforeRecovery | Reason::Final);
         let needs_no_quorum = needs_no_quorum || job.member.is_some();
         let wish = if needs_no_quorum { Wish::Survivor } else { Wish::Working };
-        // What is wrong with a member that was named stays wrong; another is not to be chosen.
-        let lasts = |problem: Problem| Problem { is_final: job.member.is_some(), ..problem };
-        let chosen = source::choose(&eligible, wish).map_err(|error| lasts(error.into()))?.clone();
+        let chosen = source::choose(&eligible, wish).map_err(|error| match job.member {
+            // What is wrong with a member that was named stays wrong, and no other is to be chosen.
+            Some(_) => Problem::for_good(error.reason(), error),
+            None => error.into(),
+        })?;
+        let chosen = chosen.clone();
         tracing::info!(member = chosen.name(), url = chosen.url, reason = ?job.reason, "taking a backup");
         Ok((all, chosen))
     }
