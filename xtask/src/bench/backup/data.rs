@@ -47,21 +47,17 @@ pub(super) async fn fill(url: &str, bytes: u64) -> Result<()> {
 /// One object and its key.
 fn object(number: u64, random: &mut fastrand::Rng) -> (String, String) {
     let key = format!("/registry/pods/team-{}/app-{number:06}", number % 40);
-    let mut value =
-        format!(r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"app-{number:06}","#);
-    let mut say = |name: &str, text: &str| value.push_str(&format!(r#""{name}":"{text}","#));
-    say("uid", &hex(32, random));
-    say("resourceVersion", &random.u32(..).to_string());
-    say("checksum/config", &hex(64, random));
-    say("owner", &hex(32, random));
-    value.push_str(REST);
-    let mut say = |name: &str, text: &str| value.push_str(&format!(r#""{name}":"{text}","#));
-    say("podIP", &format!("10.244.{}.{}", random.u8(..), random.u8(..)));
-    say("containerID", &hex(64, random));
-    say("imageID", &hex(64, random));
-    let noise: String = (0..NOISE).map(|_| random.alphanumeric()).collect();
-    value.push_str(&format!(r#""data":"{noise}"}}}}"#));
+    let (uid, owner, config) = (hex(32, random), hex(32, random), hex(64, random));
+    let (container, image) = (hex(64, random), hex(64, random));
+    let (version, noise) = (random.u32(..), noise(random));
+    let value = format!(
+        r#"{{"kind":"Pod","apiVersion":"v1","metadata":{{"name":"app-{number:06}","uid":"{uid}","resourceVersion":"{version}","checksum/config":"{config}","owner":"{owner}"}},{REST}"containerID":"{container}","imageID":"{image}","data":"{noise}"}}}}"#
+    );
     (key, value)
+}
+
+fn noise(random: &mut fastrand::Rng) -> String {
+    (0..NOISE).map(|_| random.alphanumeric()).collect()
 }
 
 fn hex(length: usize, random: &mut fastrand::Rng) -> String {

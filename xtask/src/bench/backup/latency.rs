@@ -29,13 +29,13 @@ pub(super) async fn p99(
         #[allow(unreachable_code, reason = "names the type")]
         anyhow::Ok(())
     };
-    let waiting = async {
+    let lasting = async {
         let (ended, ()) = tokio::join!(meanwhile, tokio::time::sleep(least));
         ended
     };
     tokio::select! {
         stopped = writing => stopped?,
-        ended = waiting => ended?,
+        ended = lasting => ended?,
     }
     percentile(took, 99).context("nothing was put")
 }

@@ -39,7 +39,7 @@ impl Programs {
         let mut cargo = static_build();
         cargo.args(["-p", "etcd-backup-sidecar", "--bins", "--examples"]);
         let building = run(&mut cargo, BUILD_LIMIT);
-        progress.step("compile the sidecar", Duration::from_secs(240), building).await?;
+        progress.step("compile the sidecar", Duration::from_mins(4), building).await?;
         let built = programs_folder();
         let [sidecar, stage] = ["etcd-backup-sidecar", "examples/stage"].map(|p| built.join(p));
         Ok(Self { sidecar, stage })
@@ -62,11 +62,12 @@ pub(super) async fn size(
 ) -> Result<Vec<Figure>> {
     // Not below /tmp, which may be memory.
     let folder = tempfile::tempdir_in(workspace().join("target"))?;
-    let etcd = Cluster::start_with(Version::V3_6, 1, &["--quota-backend-bytes=8589934592"]).await;
+    let quota = ["--quota-backend-bytes=8589934592"];
+    let etcd = Box::pin(Cluster::start_with(Version::V3_6, 1, &quota)).await;
     let s3 = s3::Server::start().await;
     s3.create_bucket(BUCKET).await;
     let bench = Bench { programs, etcd, s3, folder };
-    let filling = data::fill(bench.url(), megabytes * 1_000_000);
+    let filling = Box::pin(data::fill(bench.url(), megabytes * 1_000_000));
     progress.step("fill the database", Duration::from_secs(megabytes / 12), filling).await?;
     let theirs = Box::pin(bench.theirs(progress)).await?;
     let stages = Box::pin(bench.stages(progress)).await?;
@@ -185,14 +186,14 @@ impl Bench<'_> {
 
     /// The 99th percentiles of puts, without a backup and during one on one processor.
     async fn latencies(&self, progress: &Progress) -> Result<[f64; 2]> {
-        let quiet = latency::p99(self.url(), WRITING, async { Ok(()) });
+        let quiet = Box::pin(latency::p99(self.url(), WRITING, async { Ok(()) }));
         let quiet = progress.step("puts without a backup", WRITING, quiet).await?;
         let backup = async {
             let mut once = self.once(watch::on_one_processor(&self.programs.sidecar), "busy");
             watch::run(&mut once).await.map(drop)
         };
         // As long as the backup takes, and no longer: what comes after it does not count.
-        let busy = latency::p99(self.url(), Duration::ZERO, backup);
+        let busy = Box::pin(latency::p99(self.url(), Duration::ZERO, backup));
         Ok([quiet, progress.step("puts during a backup", WRITING, busy).await?])
     }
 

@@ -28,7 +28,7 @@ pub(super) async fn run(what: &mut Command) -> Result<Cost> {
         .stdout(Stdio::null())
         .kill_on_drop(true)
         .spawn()
-        .with_context(|| format!("starting {:?}", what.as_std().get_program()))?;
+        .with_context(|| format!("starting {}", what.as_std().get_program().display()))?;
     let id = child.id().context("the program has no process id")?;
     let mut peak_mib: f64 = 0.0;
     let status = loop {
@@ -37,7 +37,11 @@ pub(super) async fn run(what: &mut Command) -> Result<Cost> {
             status = child.wait() => break status.context("waiting for it")?,
             () = tokio::time::sleep(GLANCE) => {}
         }
-        ensure!(start.elapsed() < LIMIT, "{:?} came to no end", what.as_std().get_program());
+        ensure!(
+            start.elapsed() < LIMIT,
+            "{} came to no end",
+            what.as_std().get_program().display()
+        );
     };
     ensure!(status.success(), "{:?} ended with {status}", what.as_std());
     Ok(Cost { seconds: start.elapsed().as_secs_f64(), peak_mib })
