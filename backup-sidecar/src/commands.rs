@@ -14,13 +14,12 @@ use archive::{
     catalogue::{self, Listed},
     layout::OUTSIDE_KUBERNETES,
     location::Location,
-    store::{Patience, Store},
+    store::Store,
 };
 
 use crate::{
     args::{Command, ScopeArgs, StoreArgs},
-    config,
-    served,
+    config, patience, served,
 };
 
 /// Runs the command. An error that is a [`config::Usage`] is the command line's.
@@ -45,7 +44,7 @@ struct Opened {
 impl Opened {
     async fn new(args: &StoreArgs) -> anyhow::Result<Self> {
         let location = config::location(&args.store)?;
-        let store = location.open(Patience::default()).await?;
+        let store = location.open(patience::of_the_environment()?).await?;
         Ok(Self { location, store })
     }
 

@@ -11,6 +11,7 @@ mod fault;
 mod listing;
 mod metrics;
 mod output;
+mod patience;
 mod pipeline;
 mod progress;
 mod schedule;
@@ -46,7 +47,8 @@ fn main() -> ExitCode {
 fn run(args: Args) -> anyhow::Result<()> {
     telemetry::install_crypto_provider()?;
     let quiet = if matches!(args.command, Command::Serve(_)) { "info" } else { "warn" };
-    let format = args.log_format.parse().map_err(|error| Usage(format!("--log-format: {error}")))?;
+    let format =
+        args.log_format.parse().map_err(|error| Usage(format!("--log-format: {error}")))?;
     telemetry::init_logging(format, args.log.as_deref().unwrap_or(quiet))
         .map_err(|error| Usage(format!("--log: {error}")))?;
     // One receives from etcd while the other sends to the store; the processor-bound work has its own.

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use api::sidecar::SidecarConfig;
 use api::v1beta1::BackupPolicy;
-use archive::{Error, layout::ArchivePath, location::Location, retention, store::Patience};
+use archive::{Error, layout::ArchivePath, location::Location, retention};
 use tokio::time::timeout;
 use url::Url;
 
+use crate::patience;
 use crate::schedule::Schedule;
 use crate::serve::engine::Open;
 
@@ -64,11 +65,12 @@ impl Settings {
 }
 
 /// Reads where the store is; opening it comes later and may fail for a while.
-fn opener(url: &str) -> archive::Result<Open> {
+fn opener(url: &str) -> anyhow::Result<Open> {
     let location: Location = url.parse()?;
+    let patience = patience::of_the_environment()?;
     Ok(Box::new(move || {
         let location = location.clone();
-        let open = async move { location.open(Patience::default()).await };
+        let open = async move { location.open(patience).await };
         Box::pin(async {
             let end = timeout(OPEN, open).await;
             end.unwrap_or_else(|_| Err(Error::Timeout(format!("opening the store ({OPEN:?})"))))

@@ -44,6 +44,12 @@ impl Archive {
         }
     }
 
+    /// As `--store` takes it.
+    #[allow(dead_code, reason = "some tests leave it to the environment")]
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
     /// A path of a file beside the archive's.
     pub fn scratch(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)

@@ -112,7 +112,7 @@ impl Error {
     }
 }
 
-/// The text of an error and of all its causes, each said once.
+/// The text of an error and of all its causes, each said once, on one line whatever they are.
 pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
     let mut text = error.to_string();
     let mut cause = error.source();
@@ -123,5 +123,5 @@ pub(crate) fn chain(error: &(dyn std::error::Error + 'static)) -> String {
         }
         cause = inner.source();
     }
-    text
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
