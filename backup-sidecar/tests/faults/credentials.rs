@@ -7,6 +7,8 @@ use crate::{
     proxy::{Deed, Proxy, is, is_part},
 };
 
+type Meant = fn(&str) -> bool;
+
 const CHECK: &str = "check the key, its secret and region";
 
 #[tokio::test]
@@ -63,7 +65,7 @@ async fn credentials_that_are_revoked_in_mid_backup_leave_nothing_in_the_list() 
     let archive = Archive::on(&server, "plums").await;
     fill(&cluster, 10).await;
     let is_manifest = |head: &str| is(head, "put", "manifest");
-    let cases: [(fn(&str) -> bool, _, _); 3] = [
+    let cases: [(Meant, _, _); 3] = [
         (is_part, Deed::Refuse(403, "InvalidAccessKeyId"), CHECK),
         (is_part, Deed::Refuse(400, "ExpiredToken"), CHECK),
         (is_manifest, Deed::Refuse(403, "AccessDenied"), "allow it to these credentials"),

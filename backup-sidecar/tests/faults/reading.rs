@@ -59,7 +59,6 @@ impl Place {
 async fn what_cannot_be_read_is_no_finding_and_no_file() {
     let place = Place::new().await;
     place.fails(Deed::Refuse(403, "AccessDenied"), "allow it to these credentials").await;
-    place.fails(Deed::DropAnswer, "the store fails or cannot be reached").await;
 }
 
 #[tokio::test]

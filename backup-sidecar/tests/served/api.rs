@@ -56,6 +56,10 @@ async fn a_backup_is_taken_now_read_ordered_and_deleted() {
     refused(&site.ask(Method::DELETE, &path, "").await, 404, "NotFound");
     assert!(!archive.ids().await.contains(&id.to_owned()));
     assert_eq!(site.wait("it is counted", |status| status.backups == 2).await.backups, 2);
+
+    assert_eq!(site.ask(Method::DELETE, "/v1/archive", "").await.status, 204);
+    assert_eq!(archive.ids().await, [""; 0]);
+    refused(&site.get("/v1/backupnow").await, 410, "Erased");
     running.stop().await;
 }
 
