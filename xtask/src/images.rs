@@ -22,7 +22,7 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 const LARGEST: u64 = 25_000_000;
 
 /// An image of the project: its name is `localhost/NAME:dev`, and the program's name is NAME.
-const IMAGES: [&str; 3] = ["etcd-operator", "etcd-restore-init", "etcd-backup-sidecar"];
+pub(crate) const IMAGES: [&str; 3] = ["etcd-operator", "etcd-restore-init", "etcd-backup-sidecar"];
 
 /// Builds the programs and packs those images whose files changed.
 pub(crate) async fn run() -> Result<()> {

@@ -15,11 +15,13 @@ use tokio::process::Command;
 use super::watch::{self, Cost};
 use super::{data, idle, latency};
 use crate::bench::figure::Figure;
-use crate::images::{programs_folder, static_build};
+use crate::images;
 
 const BUILD_LIMIT: Duration = Duration::from_hours(1);
 /// How long puts are made for their 99th percentile.
 const WRITING: Duration = Duration::from_secs(15);
+/// Does one stage of a backup alone.
+const STAGE: &str = "backup-stage";
 const BUCKET: &str = "bench";
 /// The folder of the backup that is measured.
 const WHOLE: &str = "whole";
@@ -36,12 +38,14 @@ impl Programs {
     pub(super) async fn get(progress: &Progress) -> Result<Self> {
         packages::install(&["gzip", "rclone", "curl", "util-linux"], progress).await?;
         crate::test::tools::seaweedfs(progress).await?;
-        let mut cargo = static_build();
-        cargo.args(["-p", "etcd-backup-sidecar", "--bins", "--examples"]);
+        // Together with the images' programs, so that what they share is compiled once.
+        let mut cargo = images::static_build();
+        cargo.args(images::IMAGES.iter().flat_map(|name| ["--bin", name]));
+        cargo.args(["--bin", STAGE]);
         let building = run(&mut cargo, BUILD_LIMIT);
         progress.step("compile the sidecar", Duration::from_mins(4), building).await?;
-        let built = programs_folder();
-        let [sidecar, stage] = ["etcd-backup-sidecar", "examples/stage"].map(|p| built.join(p));
+        let built = images::programs_folder();
+        let [sidecar, stage] = ["etcd-backup-sidecar", STAGE].map(|name| built.join(name));
         Ok(Self { sidecar, stage })
     }
 }

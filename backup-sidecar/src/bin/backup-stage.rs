@@ -1,6 +1,6 @@
 //! One stage of a backup alone, for the benchmark: what the whole is compared with.
 //!
-//! `stage stream ETCD-URL` | `stage check FILE` | `stage gzip FILE` | `stage upload FILE STORE-URL`
+//! `backup-stage stream ETCD-URL` | `backup-stage check FILE` | `backup-stage gzip FILE` | `backup-stage upload FILE STORE-URL`
 
 use std::path::Path;
 use std::time::Duration;
