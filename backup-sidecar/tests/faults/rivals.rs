@@ -36,9 +36,13 @@ async fn two_that_prune_and_back_up_at_once_do_each_other_no_harm() {
     let server = Server::start().await;
     let archive = Archive::on(&server, "plums").await;
     let cluster = Cluster::start(Version::V3_6, 1).await;
-    for _ in 0..4 {
+    let client = cluster.client(0).await;
+    // Each is newer than the ones before, whatever second its folder got.
+    for value in ["a", "b", "c", "d"] {
+        client.put(b"plum", value.as_bytes()).await.unwrap();
         archive.take(&cluster, &[]).await;
     }
+    client.put(b"plum", b"e").await.unwrap();
     let prune = ["prune", "--keep-last", "2"];
     let (taken, one, other) =
         tokio::join!(archive.take(&cluster, &[]), archive.run(&prune), archive.run(&prune));

@@ -145,7 +145,8 @@ impl Folder {
                 committed: entry.modified,
                 stored_size: data.map(|(_, entry)| entry.size),
                 verified,
-                damaged: damaged.filter(|time| verified.is_none_or(|good| good < *time)),
+                // Names tell whole seconds: of two findings in one, the bad one counts.
+                damaged: damaged.filter(|time| verified.is_none_or(|good| good <= *time)),
                 others: others().map(|(_, entry)| entry.key.clone()).collect(),
                 shares_its_folder: manifests > 1,
             })

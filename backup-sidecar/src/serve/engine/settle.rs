@@ -319,8 +319,19 @@ fn recent(known: &Known) -> RecentBackup {
     }
 }
 
-/// Rounded to a thousandth: nobody reads the rest.
+/// Rounded up to a thousandth: nobody reads the rest, and what is there is not nothing.
 fn megabytes(bytes: u64) -> f64 {
-    let kilobytes = u32::try_from(bytes / 1000).unwrap_or(u32::MAX);
+    let kilobytes = u32::try_from(bytes.div_ceil(1000)).unwrap_or(u32::MAX);
     f64::from(kilobytes) * 1e3 / MEGABYTE
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_smallest_backup_has_a_size() {
+        let shown = [0, 1, 1000, 1001, 2_500_000].map(|bytes| format!("{}", megabytes(bytes)));
+        assert_eq!(shown, ["0", "0.001", "0.001", "0.002", "2.5"]);
+    }
 }
