@@ -192,7 +192,20 @@ fn observed(
         pods,
         membership: etcd.membership(name),
         stranded: BTreeMap::new(),
-        archive: Archive::NoPolicy,
+        archive: archive(cluster),
         source: Source::Unresolved("this release does not restore".into()),
+    }
+}
+
+/// The archive is not asked yet, so nothing is planned that needs it; and the status does not say that
+/// there is no policy where there is one.
+fn archive(cluster: &Cluster) -> Archive {
+    match cluster.spec.backup {
+        None => Archive::NoPolicy,
+        Some(_) => Archive::Unknown(
+            "this release does not ask it; restore the newest backup by hand, as docs/restore.md \
+             shows"
+                .into(),
+        ),
     }
 }

@@ -21,7 +21,7 @@ async fn without_quorum_nothing_is_deleted_and_nothing_starts_empty() -> Result<
 
         let status = cluster.phase(Phase::QuorumLost).await?;
         let message = status.message.unwrap_or_default();
-        for words in [&one.name_any(), &other.name_any(), "a person must decide"] {
+        for words in [&one.name_any(), &other.name_any(), "snapshot save"] {
             ensure!(message.contains(words), "the message does not say {words:?}: {message}");
         }
         holds_for("the survivor alone", Duration::from_secs(15), async || {
