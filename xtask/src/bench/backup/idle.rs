@@ -49,7 +49,7 @@ pub(super) async fn memory(
         let metrics = metrics(&health).await.unwrap_or_default();
         let stored = metrics
             .lines()
-            .any(|line| line.strip_prefix("etcd_backup_stored ").is_some_and(|count| count != "0"));
+            .any(|line| line.strip_prefix("etcd_backup_backups ").is_some_and(|count| count != "0"));
         Ok(if stored { Look::Is(()) } else { Look::NotYet("it is under way".to_owned()) })
     })
     .await?;
