@@ -47,9 +47,9 @@ pub(super) async fn memory(
     let id = child.id().context("the sidecar has no process id")?;
     until("the first backup", LIMIT, async || {
         let metrics = metrics(&health).await.unwrap_or_default();
-        let stored = metrics
-            .lines()
-            .any(|line| line.strip_prefix("etcd_backup_backups ").is_some_and(|count| count != "0"));
+        let stored = metrics.lines().any(|line| {
+            line.strip_prefix("etcd_backup_backups ").is_some_and(|count| count != "0")
+        });
         Ok(if stored { Look::Is(()) } else { Look::NotYet("it is under way".to_owned()) })
     })
     .await?;
