@@ -2,8 +2,10 @@
 //!
 //! `localkube` starts and ends the Kubernetes and is what `cargo xtask kube` drives. The scenarios
 //! themselves are in `tests/tests/` and run inside its control namespace; `scenario` is what they share.
+//! `writer` is the constant writer of scenarios, demo and benchmark.
 
 pub mod command;
 pub mod localkube;
 pub mod progress;
 pub mod scenario;
+pub mod writer;

@@ -9,7 +9,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::{Api, Client, ResourceExt};
 
 use crate::cluster::{
-    Namespace, Writer, at_once, connect, is_ready, is_whole, member_names, within,
+    Address, Connect, Namespace, Writer, at_once, is_ready, is_whole, member_names, within,
 };
 
 const CLUSTER: &str = "bench";
@@ -79,7 +79,7 @@ async fn create_in(namespace: &Namespace, size: i32) -> Result<Created> {
     namespace.until(CLUSTER, LIMIT, |_| {}, serves).await?;
     let pods = namespace.member_pods(CLUSTER).await?;
     let first = pods.iter().min_by_key(|pod| pod.name_any()).context("no pod was made")?;
-    let writer = Writer::start(&url(first)?);
+    let writer = Writer::start(Address(url(first)?));
     namespace.until(CLUSTER, LIMIT, |_| {}, is_whole).await?;
     let seconds = start.elapsed().as_secs_f64();
     Ok(Created { seconds, failed_puts: writer.stop().await?.failed })
@@ -91,7 +91,7 @@ async fn heal_in(namespace: &Namespace) -> Result<Healed> {
     let pods = namespace.member_pods(CLUSTER).await?;
     let others = pods.iter().filter(|pod| pod.name_any() != leader && is_ready(pod));
     let other = url(others.into_iter().next().context("no other member is ready")?)?;
-    let writer = Writer::start(&other);
+    let writer = Writer::start(Address(other.clone()));
     writer.wait_for(50, LIMIT).await?;
     writer.tally();
     let start = Instant::now();
@@ -112,7 +112,7 @@ async fn heal_in(namespace: &Namespace) -> Result<Healed> {
 /// When the member was no longer in the list of another one, which needs no quorum to tell.
 async fn until_removed(other: &str, member: &str, start: Instant) -> Result<f64> {
     let looking = async {
-        let client = connect(other).await?;
+        let client = Address(other.to_owned()).connect().await?;
         loop {
             let there = client.member_list_serializable().await?;
             if there.members.iter().all(|there| there.name != member) {

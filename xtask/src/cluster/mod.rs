@@ -6,7 +6,6 @@
 mod forward;
 mod namespace;
 mod operator;
-mod writer;
 
 use std::time::Duration;
 
@@ -15,10 +14,10 @@ use api::v1beta1::{Cluster, Phase};
 use kube::api::DeleteParams;
 
 pub(crate) use ::tests::scenario::is_ready;
+pub(crate) use ::tests::writer::{Address, Connect, Writer, check};
 pub(crate) use forward::Forward;
 pub(crate) use namespace::Namespace;
 pub(crate) use operator::{Operator, manifests};
-pub(crate) use writer::{Writer, check, connect};
 
 /// Longer than an API server needs, also on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -12,7 +12,7 @@ use kube::{Api, Client};
 
 use super::ledger::Ledger;
 use crate::cluster::{
-    Forward, Namespace, Operator, Writer, at_once, check, connect, is_whole, manifests,
+    Address, Connect, Forward, Namespace, Operator, Writer, at_once, check, is_whole, manifests,
     member_names, within,
 };
 
@@ -79,7 +79,7 @@ impl<'a> Story<'a> {
         let namespace = Namespace::create(self.client, NAMESPACE).await?;
         self.step(ledger, "create a cluster of three", 12, self.resize(&namespace, 3)).await?;
         let forward = Forward::open(&namespace, CLUSTER).await?;
-        let writer = Writer::start(forward.url());
+        let writer = Writer::start(Address(forward.url().to_owned()));
         let first = async {
             writer.wait_for(FIRST_KEYS, LIMIT).await?;
             Ok(format!("{FIRST_KEYS} keys; the writer goes on through all that follows"))
@@ -191,8 +191,9 @@ impl<'a> Story<'a> {
 
 async fn read_back(writer: Writer, forward: &Forward) -> Result<String> {
     let tally = writer.stop().await?;
-    let client = connect(forward.url()).await.context("connecting to read back")?;
-    check(&client, tally.acknowledged).await?;
+    let address = Address(forward.url().to_owned());
+    check(&address, tally.acknowledged).await?;
+    let client = address.connect().await.context("connecting to read back")?;
     let members = client.member_list().await.context("asking etcd for its members")?.members;
     let all_vote = members.len() == 3 && members.iter().all(|member| !member.is_learner);
     ensure!(all_vote, "etcd does not list three voters: {members:?}");
