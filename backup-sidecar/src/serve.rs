@@ -13,6 +13,7 @@
 
 mod api;
 mod board;
+mod client;
 mod clock;
 mod compatibility;
 mod engine;
@@ -40,10 +41,11 @@ use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{self, Metrics};
 use crate::serve::api::Api;
+use crate::serve::client::ClientName;
 use crate::serve::clock::Clock;
 use crate::serve::engine::{Engine, Parts, Shown};
 use crate::serve::health::Health;
-use crate::serve::listener::{Limits, Server};
+use crate::serve::listener::{Clients, Limits, Server};
 use crate::serve::settings::Settings;
 use crate::serve::tls::Certificates;
 
@@ -88,13 +90,14 @@ pub async fn run(
         clock: Clock::of_the_system(),
         metrics: Metrics::register(registry.registry()),
     };
-    Ok(Box::pin(serve(&args, parts, registry, stop)).await?)
+    Ok(Box::pin(serve(&args, parts, settings.client, registry, stop)).await?)
 }
 
 /// Serves what the parts are.
 async fn serve(
     args: &ServeArgs,
     parts: Parts,
+    client: Option<ClientName>,
     registry: telemetry::Metrics,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
@@ -112,6 +115,7 @@ async fn serve(
     let api = Api::new(shown.clone(), send, limits, metrics.clone(), args.read_only);
     let server = Server {
         listener,
+        clients: client.map(|name| Clients { name, refusal: api.refusal() }),
         routes: api.routes(),
         certificates: Some(Arc::new(certificates)),
         limits,
@@ -121,6 +125,7 @@ async fn serve(
         listener: health_listener,
         routes: health.routes(),
         certificates: None,
+        clients: None,
         limits,
         metrics,
     };

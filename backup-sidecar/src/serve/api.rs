@@ -83,6 +83,16 @@ impl Api {
             .with_state(self)
     }
 
+    /// What answers a client whose certificate bears another name.
+    pub(crate) fn refusal(&self) -> Router {
+        let refuse = async || {
+            let sentence = "this certificate is not for the backups of this cluster; take the one in \
+                            the Secret CLUSTER-backup-client-tls of its namespace";
+            Failure::new(StatusCode::FORBIDDEN, "OtherClient", sentence)
+        };
+        Router::new().fallback(refuse).layer(map_response_with_state(self.metrics.clone(), count))
+    }
+
     fn board(&self) -> &Board {
         &self.shown.board
     }

@@ -3,6 +3,7 @@
 //! At the limit nothing more is accepted; the next client waits until one of the others is done, which
 //! all of them are at some time because of their own limits.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use axum::Router;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
+use rustls::pki_types::CertificateDer;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
@@ -18,6 +20,7 @@ use tokio::time::{sleep, timeout};
 use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
+use super::client::ClientName;
 use super::idle::Impatient;
 use super::tls::Certificates;
 use crate::metrics::Metrics;
@@ -54,12 +57,21 @@ impl Default for Limits {
     }
 }
 
+/// The clients that are served.
+pub(crate) struct Clients {
+    pub(crate) name: ClientName,
+    /// What answers all others.
+    pub(crate) refusal: Router,
+}
+
 /// A server on one address.
 pub(crate) struct Server {
     pub(crate) listener: TcpListener,
     pub(crate) routes: Router,
     /// Without them: plain HTTP.
     pub(crate) certificates: Option<Arc<Certificates>>,
+    /// Who is served; others with a certificate of the authority are told so. Without: all of them.
+    pub(crate) clients: Option<Clients>,
     pub(crate) limits: Limits,
     pub(crate) metrics: Metrics,
 }
@@ -81,10 +93,10 @@ impl Server {
                 () = stop.cancelled() => break,
             };
             match accepted {
-                (Ok(place), Ok((stream, _))) => {
+                (Ok(place), Ok((stream, peer))) => {
                     let (this, stop) = (this.clone(), stop.clone());
                     connections.spawn(async move {
-                        this.connection(stream, stop).await;
+                        this.connection(stream, peer, stop).await;
                         drop(place);
                     });
                 }
@@ -100,15 +112,18 @@ impl Server {
         }
     }
 
-    async fn connection(&self, stream: TcpStream, stop: CancellationToken) {
+    async fn connection(&self, stream: TcpStream, peer: SocketAddr, stop: CancellationToken) {
         self.metrics.connected();
         let stream = Impatient::new(stream, self.limits.idle);
         match &self.certificates {
-            None => self.http(stream, stop).await,
+            None => self.http(stream, self.routes.clone(), stop).await,
             Some(certificates) => {
                 let accept = TlsAcceptor::from(certificates.config().await).accept(stream);
                 match timeout(self.limits.handshake, accept).await {
-                    Ok(Ok(stream)) => self.http(stream, stop).await,
+                    Ok(Ok(stream)) => {
+                        let routes = self.routes_for(peer, stream.get_ref().1.peer_certificates());
+                        self.http(stream, routes, stop).await;
+                    }
                     Ok(Err(error)) => {
                         tracing::debug!("a client could not be agreed with on TLS: {error}");
                         self.metrics.handshake_failed();
@@ -120,12 +135,24 @@ impl Server {
         self.metrics.disconnected();
     }
 
+    /// What answers a client that showed these certificates.
+    fn routes_for(&self, peer: SocketAddr, chain: Option<&[CertificateDer<'_>]>) -> Router {
+        match &self.clients {
+            Some(clients) if !clients.name.is_borne_by(chain) => {
+                tracing::warn!(%peer, "refused: the client's certificate is of another cluster");
+                clients.refusal.clone()
+            }
+            _ => self.routes.clone(),
+        }
+    }
+
     async fn http(
         &self,
         stream: impl AsyncRead + AsyncWrite + Unpin + 'static,
+        routes: Router,
         stop: CancellationToken,
     ) {
-        let service = TowerToHyperService::new(self.routes.clone());
+        let service = TowerToHyperService::new(routes);
         let mut builder = http1::Builder::new();
         builder
             .timer(TokioTimer::new())

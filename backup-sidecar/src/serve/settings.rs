@@ -11,6 +11,7 @@ use url::Url;
 
 use crate::patience;
 use crate::schedule::Schedule;
+use crate::serve::client::ClientName;
 use crate::serve::engine::Open;
 
 /// Finding credentials may take a few calls.
@@ -26,6 +27,8 @@ pub(crate) struct Settings {
     pub(crate) schedule: Schedule,
     /// How many stay.
     pub(crate) retention: retention::Policy,
+    /// Who is served; nothing: whoever the authority knows.
+    pub(crate) client: Option<ClientName>,
     /// Opens the store.
     pub(crate) open: Open,
 }
@@ -51,13 +54,15 @@ impl Settings {
         let schedule = Schedule::from_policy(&config.policy);
         let schedule = schedule.map_err(|error| problems.push(format!("policy: {error}")));
         let retention = retention(&config.policy, &mut problems);
+        let client = config.client_name.as_deref().map(str::parse::<ClientName>).transpose();
+        let client = client.map_err(|error| problems.push(format!("clientName: {error}")));
         let open = opener(&config.store).map_err(|error| problems.push(format!("store: {error}")));
         if !is_reader {
             endpoints(&config.endpoints, &mut problems);
         }
-        match (archive, schedule, open) {
-            (Ok(archive), Ok(schedule), Ok(open)) if problems.is_empty() => {
-                Ok(Self { config, archive, schedule, retention, open })
+        match (archive, schedule, client, open) {
+            (Ok(archive), Ok(schedule), Ok(client), Ok(open)) if problems.is_empty() => {
+                Ok(Self { config, archive, schedule, retention, client, open })
             }
             _ => Err(problems),
         }
@@ -159,6 +164,7 @@ mod tests {
         });
         value["endpoints"] = json!(["kv:2379"]);
         value["store"] = json!("ftp://backups");
+        value["clientName"] = json!("kv backup");
         let (_folder, path) = file(&value);
         let problems = Settings::load(&path, false).err().unwrap();
         let all = problems.join("\n");
@@ -167,7 +173,8 @@ mod tests {
         }
         assert!(all.contains("\"kv:2379\" is no client URL"), "{all}");
         assert!(all.contains("store: "), "{all}");
-        assert_eq!(problems.len(), 6, "{all}");
+        assert!(all.contains("clientName: \"kv backup\" is no DNS name"), "{all}");
+        assert_eq!(problems.len(), 7, "{all}");
     }
 
     #[test]

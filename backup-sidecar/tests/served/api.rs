@@ -90,7 +90,8 @@ async fn opens(site: &Site, archive: &Archive) {
 }
 
 #[tokio::test]
-async fn who_shows_no_certificate_of_the_authority_gets_no_answer() {
+async fn who_shows_no_certificate_of_the_authority_gets_no_answer_and_the_client_of_another_cluster_no_backup()
+ {
     let cluster = Cluster::start(Version::V3_6, 1).await;
     let archive = Archive::in_a_folder();
     let site = Site::of(&cluster, &archive, HOUR, 0);
@@ -102,6 +103,9 @@ async fn who_shows_no_certificate_of_the_authority_gets_no_answer() {
     }
     let own = site.authority.trusted_by(Some(&site.authority));
     assert_eq!(site.ask_as(&own).await.unwrap().status, 200);
+    let other = "orders-backup-client.shop.svc";
+    let other = site.authority.trusted_by_the_client(other, Some(&site.authority));
+    refused(&site.ask_as(&other).await.unwrap(), 403, "OtherClient");
 }
 
 #[tokio::test]

@@ -24,6 +24,9 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
+/// The name of the client that sidecars serve.
+pub const NAME: &str = "kv-backup-client.shop.svc";
+
 /// An authority.
 pub struct Authority(CertifiedIssuer<'static, KeyPair>);
 
@@ -57,8 +60,8 @@ impl Authority {
     }
 
     /// Certificate and key in PEM.
-    fn sign(&self, purpose: ExtendedKeyUsagePurpose) -> (String, String) {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    fn sign(&self, name: &str, purpose: ExtendedKeyUsagePurpose) -> (String, String) {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![purpose];
         let key = KeyPair::generate().unwrap();
         (params.signed_by(&key, &self.0).unwrap().pem(), key.serialize_pem())
@@ -66,15 +69,20 @@ impl Authority {
 
     /// Writes a server's certificate as Kubernetes mounts a Secret.
     pub fn install(&self, folder: &Path) {
-        let (chain, key) = self.sign(ExtendedKeyUsagePurpose::ServerAuth);
+        let (chain, key) = self.sign("localhost", ExtendedKeyUsagePurpose::ServerAuth);
         for (name, text) in [("tls.crt", &chain), ("tls.key", &key), ("ca.crt", &self.0.pem())] {
             std::fs::write(folder.join(name), text).unwrap();
         }
     }
 
     /// A connection's settings for a client that trusts this authority, with a certificate of the
-    /// other or without any.
+    /// other for [`NAME`], or without any.
     pub fn trusted_by(&self, own: Option<&Self>) -> Arc<ClientConfig> {
+        self.trusted_by_the_client(NAME, own)
+    }
+
+    /// The same with a certificate for this name.
+    pub fn trusted_by_the_client(&self, name: &str, own: Option<&Self>) -> Arc<ClientConfig> {
         let mut roots = RootCertStore::empty();
         roots.add(self.0.der().clone()).unwrap();
         let builder = ClientConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
@@ -82,7 +90,7 @@ impl Authority {
             .unwrap()
             .with_root_certificates(roots);
         let Some(own) = own else { return Arc::new(builder.with_no_client_auth()) };
-        let (chain, key) = own.sign(ExtendedKeyUsagePurpose::ClientAuth);
+        let (chain, key) = own.sign(name, ExtendedKeyUsagePurpose::ClientAuth);
         let chain = CertificateDer::from_pem_slice(chain.as_bytes()).unwrap();
         let key = PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap();
         Arc::new(builder.with_client_auth_cert(vec![chain], key).unwrap())

@@ -46,6 +46,7 @@ impl Site {
             "policy": {"backupIntervalInSecond": interval, "maxBackups": keep},
             "store": archive.url(),
             "endpoints": endpoints,
+            "clientName": client::NAME,
             "spec": {"size": 3},
         });
         std::fs::write(folder.path().join("config.json"), config.to_string()).unwrap();

@@ -22,6 +22,10 @@ pub struct SidecarConfig {
     pub store: String,
     /// Client URLs by which a first member is found, such as `http://kv.shop.svc:2379`.
     pub endpoints: Vec<String>,
+    /// The DNS name in the certificate of the one client that is served: one authority signs the
+    /// certificates of all clusters. Absent: whoever has a certificate of it is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_name: Option<String>,
     /// The cluster's spec without secrets, for the manifest.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub spec: serde_json::Value,
@@ -110,6 +114,9 @@ pub struct StoredBackup {
     pub cluster_uid: String,
     /// Why it was taken.
     pub reason: String,
+    /// etcd's own ID of the cluster, in hexadecimal: revisions are compared only within one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etcd_cluster_id: Option<String>,
     /// ID of the order that asked for it, if one did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
@@ -170,6 +177,9 @@ pub struct BackupRequest {
     /// Why it failed and what to do, or what the last attempt failed of while it is tried again.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// When it was given up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Timestamp>,
 }
 
 /// How far an order is.

@@ -25,13 +25,16 @@ use tokio_util::sync::CancellationToken;
 use crate::metrics::Metrics;
 use crate::serve::api::Api;
 use crate::serve::engine::tests::world::World;
-use crate::serve::listener::{Limits, Server};
+use crate::serve::listener::{Clients, Limits, Server};
 use crate::serve::tls::Certificates;
 
 /// Whatever is waited for comes sooner.
 const DEADLINE: Duration = Duration::from_secs(30);
 /// The files are looked at with each connection.
 pub(super) const PACE: Duration = Duration::ZERO;
+
+/// The name of the client that is served.
+pub(super) const CLIENT: &str = "kv-backup-client.shop.svc";
 
 /// An authority.
 pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
@@ -50,8 +53,8 @@ impl Authority {
         Self(CertifiedIssuer::self_signed(params, KeyPair::generate().unwrap()).unwrap())
     }
 
-    pub(super) fn sign(&self, purpose: ExtendedKeyUsagePurpose) -> Pair {
-        let mut params = CertificateParams::new(vec!["localhost".to_owned()]).unwrap();
+    pub(super) fn sign(&self, name: &str, purpose: ExtendedKeyUsagePurpose) -> Pair {
+        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         params.extended_key_usages = vec![purpose];
         let key = KeyPair::generate().unwrap();
         let chain = params.signed_by(&key, &self.0).unwrap().pem();
@@ -59,12 +62,12 @@ impl Authority {
     }
 
     pub(super) fn client(&self) -> Pair {
-        self.sign(ExtendedKeyUsagePurpose::ClientAuth)
+        self.sign(CLIENT, ExtendedKeyUsagePurpose::ClientAuth)
     }
 
     /// Makes a server's certificate and writes it as Kubernetes mounts a Secret.
     pub(super) fn install(&self, folder: &Path) {
-        let server = self.sign(ExtendedKeyUsagePurpose::ServerAuth);
+        let server = self.sign("localhost", ExtendedKeyUsagePurpose::ServerAuth);
         for (name, text) in
             [("tls.crt", &server.chain), ("tls.key", &server.key), ("ca.crt", &self.0.pem())]
         {
@@ -103,7 +106,9 @@ impl Site {
         let asks = world.asks.clone();
         let api = Api::new(world.shown.clone(), asks, limits, metrics.clone(), world.is_reader);
         let certificates = Some(Arc::new(certificates));
-        let server = Server { listener, routes: api.routes(), certificates, limits, metrics };
+        let clients = Some(Clients { name: CLIENT.parse().unwrap(), refusal: api.refusal() });
+        let routes = api.routes();
+        let server = Server { listener, routes, certificates, clients, limits, metrics };
         let stop = CancellationToken::new();
         let server = tokio::spawn(server.run(stop.clone()));
         Self { world, authority, folder, address, stop, server }

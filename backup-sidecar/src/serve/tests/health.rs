@@ -34,7 +34,7 @@ async fn serve(world: &World) -> std::net::SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let (routes, limits) = (health.routes(), Limits::default());
-    let server = Server { listener, routes, certificates: None, limits, metrics };
+    let server = Server { listener, routes, certificates: None, clients: None, limits, metrics };
     drop(tokio::spawn(server.run(CancellationToken::new())));
     address
 }

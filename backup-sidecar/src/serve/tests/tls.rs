@@ -2,7 +2,7 @@ use axum::http::Method;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::fixture::{Authority, Client, PACE, Site};
+use super::fixture::{Authority, CLIENT, Client, PACE, Site};
 use crate::serve::tls::Certificates;
 
 /// Whether a client with this certificate gets an answer. With TLS 1.3 a refusal comes after the
@@ -23,11 +23,32 @@ async fn only_clients_with_a_certificate_of_the_authority_are_served() {
     assert!(!is_served(&site, &site.authority, Some(&stranger)).await);
     assert!(!is_served(&site, &site.authority, None).await);
     assert!(!is_served(&site, &stranger, Some(&site.authority)).await);
-    let pair = site.authority.sign(rcgen::ExtendedKeyUsagePurpose::ServerAuth);
+    let pair = site.authority.sign(CLIENT, rcgen::ExtendedKeyUsagePurpose::ServerAuth);
     let as_server = Client::connect(site.address, &site.authority, Some(&pair)).await;
     if let Ok(mut client) = as_server {
         assert!(client.begin(Method::GET, "/v1/status", &[], "").await.is_err());
     }
+}
+
+#[tokio::test]
+async fn the_client_of_another_cluster_is_refused_whatever_it_asks() {
+    let site = Site::new().await;
+    // The last is what the server itself is called.
+    for name in ["kv2-backup-client.shop.svc", "kv-backup-client.bank.svc", "localhost"] {
+        let pair = site.authority.sign(name, rcgen::ExtendedKeyUsagePurpose::ClientAuth);
+        let mut client = Client::connect(site.address, &site.authority, Some(&pair)).await.unwrap();
+        for (method, path) in [
+            (Method::GET, "/v1/status"),
+            (Method::GET, "/v1/backups"),
+            (Method::GET, "/v1/backup"),
+            (Method::PUT, "/v1/requests/u-1"),
+        ] {
+            let body = r#"{"reason": "on-demand"}"#;
+            let answer = client.ask(method, path, &[], body).await;
+            assert_eq!(answer.error(), (403, "OtherClient".into()), "{name} {path}");
+        }
+    }
+    assert_eq!(site.get("/v1/requests/u-1").await.error(), (404, "NotFound".into()));
 }
 
 #[tokio::test]

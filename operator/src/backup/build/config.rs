@@ -31,6 +31,7 @@ pub fn config_map(
             cluster.name.namespace,
             ports::CLIENT
         )],
+        client_name: Some(objects::backup_client_host(&cluster.name.name, &cluster.name.namespace)),
         spec: serde_json::Value::Null,
     };
     let hash = hash(&text(&config));

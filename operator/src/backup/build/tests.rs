@@ -90,6 +90,7 @@ fn the_sidecar_reads_the_configuration_that_is_written() {
     let config: api::sidecar::SidecarConfig = serde_json::from_str(text).unwrap();
     assert_eq!(config.policy, backup.policy);
     assert_eq!(config.endpoints, ["http://orders.shop.svc:2379"]);
+    assert_eq!(config.client_name.as_deref(), Some("orders-backup-client.shop.svc"));
     assert_eq!(config.spec["size"], 5);
 }
 

@@ -34,6 +34,7 @@ pub(super) async fn memory(
         policy: BackupPolicy { backup_interval_in_second: Some(3600), ..BackupPolicy::default() },
         store,
         endpoints: vec![etcd.to_owned()],
+        client_name: None,
         spec: serde_json::Value::Null,
     };
     let file = folder.join("config.json");
