@@ -21,6 +21,7 @@ pub(crate) fn describe(
         id: listed.id.to_string(),
         cluster_uid: listed.archive.uid().to_owned(),
         reason: String::new(),
+        etcd_cluster_id: None,
         request: None,
         etcd_version: String::new(),
         revision: signed(listed.id.revision()),
@@ -37,6 +38,7 @@ pub(crate) fn describe(
     let Ok(Committed { manifest, digest }) = committed else { return listed_only };
     StoredBackup {
         reason: word(manifest.reason),
+        etcd_cluster_id: Some(String::from(manifest.cluster.etcd_cluster_id)),
         request: manifest.request.clone(),
         etcd_version: manifest.source.etcd_version.clone(),
         compact_revision: signed(manifest.compact_revision),

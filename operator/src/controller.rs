@@ -18,7 +18,7 @@ use crate::caches::{Caches, GuardedCluster};
 use crate::call::is_namespace_ending;
 use crate::error::Error;
 use crate::metrics::{Metrics, StepOutcome};
-use crate::observe::{Freshness, Sight, look};
+use crate::observe::{Freshness, Sight, archive, look};
 use crate::pace::Pace;
 use crate::validate::{Unmet, Validated, validate};
 use crate::watchdog::Watchdog;
@@ -114,6 +114,7 @@ async fn decide(
     };
     let cluster = validate(&sight.cluster);
     sight.compare(&build::template(&cluster, &ctx.init_image));
+    sight.observed.archive = Box::pin(archive(&sight, &ctx.backup.links, freshness)).await;
     let plan = match cluster.blocked() {
         Some(unmet) if !sight.observed.has_served() && !cluster.desired.paused => blocked(unmet),
         _ => planner::plan(&cluster.desired, &sight.observed, clock::now()),
@@ -136,7 +137,8 @@ async fn surroundings(decided: &Decided, ctx: &Context) -> Result<(), Error> {
         return Ok(());
     }
     let served = decided.sight.observed.record.served;
-    objects::ensure(&ctx.client, &ctx.caches, &decided.cluster, served).await
+    objects::ensure(&ctx.client, &ctx.caches, &decided.cluster, served).await?;
+    objects::admit(&ctx.client, &decided.sight).await
 }
 
 /// Backups, once there is something to back up. What fails there holds up nothing here.
@@ -162,13 +164,18 @@ async fn step(
         return Ok((decided, Ok(None)));
     };
     let Some(step) = decided.plan.step.clone() else { return Ok((decided, Ok(None))) };
+    let sidecar = match &step {
+        Step::OrderSnapshot { .. } => ctx.backup.links.client(&decided.cluster.uid),
+        _ => None,
+    };
     let mut actor = Actor {
         client: &ctx.client,
         init_image: &ctx.init_image,
         cluster: &decided.cluster,
+        sidecar,
         sight: &mut decided.sight,
     };
-    let attempt = actor.act(&step).await;
+    let attempt = Box::pin(actor.act(&step)).await;
     let outcome = match &attempt {
         Ok(Outcome::Done) => StepOutcome::Done,
         Ok(Outcome::NotYet(_)) => StepOutcome::NotYet,
@@ -179,10 +186,16 @@ async fn step(
     Ok((decided, attempt.map(Some)))
 }
 
-/// That quorum is lost is not said on the word of a cache that may lag.
+/// That quorum is lost, or that nothing can be restored, is not said on the word of a cache that may
+/// lag.
 fn is_new_loss(decided: &Decided) -> bool {
+    use api::v1beta1::Phase::{QuorumLost, Unrecoverable};
     let said = decided.sight.cluster.status.as_ref().and_then(|status| status.phase);
-    decided.plan.phase == Phase::QuorumLost && said != Some(api::v1beta1::Phase::QuorumLost)
+    match decided.plan.phase {
+        Phase::QuorumLost => said != Some(QuorumLost),
+        Phase::Unrecoverable => said != Some(Unrecoverable),
+        _ => false,
+    }
 }
 
 fn log(key: &ObjectRef<GuardedCluster>, step: &Step, attempt: &Result<Outcome, Error>, why: &str) {
@@ -217,7 +230,8 @@ async fn report(
     let (namespace, name) = (&sight.name.namespace, &sight.name.name);
     ctx.metrics.backups(namespace, name, after.backup_service_status.as_ref());
     let done = attempt.as_ref().ok().and_then(Option::as_ref);
-    let mut happenings = report::happenings(&sight.name, &before, &after, plan, done);
+    let mut happenings =
+        report::happenings(&sight.name, &sight.observed.record, &before, &after, plan, done);
     happenings.extend(attempt.as_ref().err().and_then(|e| report::clash(&before, &after, e)));
     happenings.extend(backup::happening(&before, &after));
     if after != before {
@@ -227,16 +241,22 @@ async fn report(
     Ok(())
 }
 
-fn count(sight: &Sight, ctx: &Context) {
+/// Forgets the clusters that are gone, and counts those that are there.
+pub fn tidy(ctx: &Context) {
     let clusters = ctx.caches.clusters.state();
     let uids: HashSet<String> = clusters.iter().filter_map(|cluster| cluster.uid()).collect();
     ctx.backup.keep(|uid| uids.contains(uid));
+    ctx.pace.keep(|uid| uids.contains(uid));
     let there = clusters.iter().map(|cluster| {
         let phase = cluster.0.as_ref().ok().and_then(|cluster| cluster.status.as_ref()?.phase);
         let namespace = cluster.namespace().unwrap_or_default();
         (namespace, cluster.name_any(), phase.map(api::v1beta1::Phase::as_str))
     });
     ctx.metrics.clusters(there);
+}
+
+fn count(sight: &Sight, ctx: &Context) {
+    tidy(ctx);
     let (namespace, name) = (&sight.name.namespace, &sight.name.name);
     if let Some(members) = sight.members() {
         let healthy = members.members.iter().filter(|member| member.healthy && !member.learner);

@@ -22,6 +22,7 @@ mod objects;
 mod observe;
 mod pace;
 mod pki;
+mod record;
 mod report;
 mod run;
 mod status;

@@ -4,20 +4,23 @@
 //! at rest costs no write.
 
 use std::fmt::Debug;
+use std::sync::Arc;
 
+use api::labels::{self, COMPONENT_MEMBER as MEMBER};
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Client, Resource, ResourceExt};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::build;
 use crate::caches::Caches;
 use crate::call::within;
 use crate::error::Error;
-use crate::observe::is_owned;
+use crate::observe::{Sight, is_owned};
 use crate::validate::Validated;
 
 /// Brings the objects to what they shall be. The client service exists only once the cluster has
@@ -32,6 +35,29 @@ pub async fn ensure(
     ensure_one(client, &caches.budgets, cluster, build::disruption_budget(cluster)).await?;
     if served {
         ensure_one(client, &caches.services, cluster, build::client_service(cluster)).await?;
+    }
+    Ok(())
+}
+
+/// Lets the services lead to a first member from a backup, once the status says that the restore is
+/// finished: it names the member then, and never before.
+pub async fn admit(client: &Client, sight: &Sight) -> Result<(), Error> {
+    let Some(status) = sight.cluster.status.as_ref().filter(|it| it.restore.is_none()) else {
+        return Ok(());
+    };
+    let is_member = |pod: &Pod| status.member_statuses.iter().any(|row| row.name == pod.name_any());
+    let is_kept_out =
+        |pod: &&Arc<Pod>| pod.labels().get(labels::COMPONENT) != Some(&MEMBER.to_owned());
+    for pod in sight.pods.values().filter(is_kept_out).filter(|pod| is_member(pod)) {
+        let api: Api<Pod> = Api::namespaced(client.clone(), &sight.name.namespace);
+        let patch = json!({"metadata": {"uid": pod.uid(), "labels": {labels::COMPONENT: MEMBER}}});
+        let params = PatchParams {
+            field_manager: Some(api::FIELD_MANAGER.into()),
+            ..PatchParams::default()
+        };
+        let name = pod.name_any();
+        tracing::info!(name, "the services lead to the restored member from now on");
+        within("labelling a pod", api.patch(&name, &params, &Patch::Merge(patch))).await?;
     }
     Ok(())
 }

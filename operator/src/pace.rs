@@ -48,6 +48,14 @@ impl Pace {
     }
 }
 
+impl Pace {
+    /// Forgets all clusters but these.
+    pub fn keep(&self, is_there: impl Fn(&str) -> bool) {
+        let mut vain = self.vain.lock().unwrap_or_else(PoisonError::into_inner);
+        vain.retain(|uid, _| is_there(uid));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,6 +76,17 @@ mod tests {
         }
         pace.next("a", Recheck::Soon, true);
         assert!(pace.next("a", Recheck::Soon, false) < Duration::from_millis(300));
+    }
+
+    #[test]
+    fn a_cluster_that_was_deleted_unfinished_is_forgotten() {
+        let pace = Pace::default();
+        for uid in ["gone", "there"] {
+            pace.next(uid, Recheck::Soon, false);
+        }
+        pace.keep(|uid| uid == "there");
+        let known: Vec<String> = pace.vain.lock().unwrap().keys().cloned().collect();
+        assert_eq!(known, ["there"]);
     }
 
     #[test]

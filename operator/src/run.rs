@@ -12,8 +12,8 @@ use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
-use kube::runtime::Controller;
 use kube::runtime::reflector::{ObjectRef, Store};
+use kube::runtime::{Controller, controller};
 use kube::{Api, Client, Resource, ResourceExt};
 use planner::NodeState;
 use tokio::signal::unix::{SignalKind, signal};
@@ -25,7 +25,7 @@ use crate::backup::{self, Links};
 use crate::caches::{Caches, GuardedCluster, Triggers};
 use crate::clock;
 use crate::config::Config;
-use crate::controller::{Context, on_error, reconcile};
+use crate::controller::{Context, on_error, reconcile, tidy};
 use crate::http::{self, Readiness};
 use crate::lease::Election;
 use crate::metrics::Metrics;
@@ -124,13 +124,19 @@ async fn lead(
         pace: Pace::default(),
         watchdog: Watchdog::new(),
     });
-    let watched = Arc::clone(&context);
+    let (watched, tidied) = (Arc::clone(&context), Arc::clone(&context));
     ready.set(false);
     let end = CancellationToken::new();
-    let clusters = controller(&caches, triggers, news)
+    let clusters = clusters(&caches, triggers, news)
         .graceful_shutdown_on(end.clone().cancelled_owned())
         .run(reconcile, on_error, Arc::clone(&context))
-        .for_each(|_| std::future::ready(()));
+        .for_each(move |outcome| {
+            // Nobody looks at a cluster that is gone; what is known of it goes with it.
+            if matches!(outcome, Err(controller::Error::ObjectNotFound(_))) {
+                tidy(&tidied);
+            }
+            std::future::ready(())
+        });
     let backups = Controller::for_stream(backups, caches.backups.clone())
         .graceful_shutdown_on(end.clone().cancelled_owned())
         .run(backup::reconcile, backup::on_error, context)
@@ -169,7 +175,7 @@ async fn lead(
     outcome
 }
 
-fn controller(
+fn clusters(
     caches: &Caches,
     triggers: Triggers,
     mut news: mpsc::Receiver<backup::Key>,

@@ -25,6 +25,8 @@ pub struct Validated {
     pub image: String,
     /// How pods shall be.
     pub pod: PodPolicy,
+    /// A restore that a person asks for goes on from the backup's own revision.
+    pub keep_revisions: bool,
     /// What the spec asks for and does not get.
     pub unmet: Vec<Unmet>,
 }
@@ -75,6 +77,7 @@ pub fn validate(cluster: &Cluster) -> Validated {
         name,
         version,
         pod: spec.pod.clone().unwrap_or_default(),
+        keep_revisions: spec.restore.as_ref().is_some_and(|restore| restore.keep_revisions),
         unmet,
     }
 }

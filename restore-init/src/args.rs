@@ -80,6 +80,11 @@ pub(crate) struct GuardArgs {
     #[arg(long, value_name = "FILE")]
     pub annotations: PathBuf,
 
+    /// First copies this program and the trusted CA certificates into this folder, as `install` does:
+    /// the next container restores a backup with them
+    #[arg(long, value_name = "DIR")]
+    pub install_to: Option<PathBuf>,
+
     /// Where the kubelet reads why the container ended
     #[arg(long, value_name = "FILE", default_value = "/dev/termination-log")]
     pub termination_log: PathBuf,

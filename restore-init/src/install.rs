@@ -14,6 +14,8 @@ use anyhow::Context;
 
 /// The program's name in the folder.
 const PROGRAM: &str = "etcd-restore-init";
+/// The bundle of the image, and of most systems.
+const BUNDLE: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// The bundle's name in the folder.
 const CERTIFICATES: &str = "ca-certificates.crt";
 
@@ -24,18 +26,27 @@ pub(crate) struct InstallArgs {
     pub to: PathBuf,
 
     /// The CA certificates by which servers of object stores are trusted
-    #[arg(long, value_name = "FILE", default_value = "/etc/ssl/certs/ca-certificates.crt")]
+    #[arg(long, value_name = "FILE", default_value = BUNDLE)]
     pub certificates: PathBuf,
 }
 
 /// Copies both files. They are whole and durable when this returns.
 pub(crate) fn run(args: &InstallArgs) -> anyhow::Result<()> {
+    copy(&args.to, &args.certificates)
+}
+
+/// Does the same with the CA bundle of the image.
+pub(crate) fn into(folder: &Path) -> anyhow::Result<()> {
+    copy(folder, Path::new(BUNDLE))
+}
+
+fn copy(folder: &Path, certificates: &Path) -> anyhow::Result<()> {
     let own = std::env::current_exe().context("looking for the own program")?;
-    fs::create_dir_all(&args.to).with_context(|| format!("making {}", args.to.display()))?;
-    place(&own, &args.to.join(PROGRAM), 0o755)?;
-    place(&args.certificates, &args.to.join(CERTIFICATES), 0o644)?;
-    File::open(&args.to)?.sync_all()?;
-    eprintln!("installed {PROGRAM} and {CERTIFICATES} in {}", args.to.display());
+    fs::create_dir_all(folder).with_context(|| format!("making {}", folder.display()))?;
+    place(&own, &folder.join(PROGRAM), 0o755)?;
+    place(certificates, &folder.join(CERTIFICATES), 0o644)?;
+    File::open(folder)?.sync_all()?;
+    eprintln!("installed {PROGRAM} and {CERTIFICATES} in {}", folder.display());
     Ok(())
 }
 

@@ -35,7 +35,8 @@ fn main() -> ExitCode {
 
 fn guard(args: GuardArgs) -> ExitCode {
     let termination_log = args.termination_log.clone();
-    let outcome = Config::try_from(args).and_then(|config| {
+    let installed = args.install_to.as_deref().map_or(Ok(()), install::into);
+    let outcome = installed.and_then(|()| Config::try_from(args)).and_then(|config| {
         let runtime = runtime()?;
         let verdict = runtime.block_on(guard::run(config));
         // A name that is still being looked up must not delay the end.

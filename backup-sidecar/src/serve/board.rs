@@ -136,7 +136,14 @@ mod tests {
     }
 
     fn request(id: &str, state: RequestState) -> BackupRequest {
-        BackupRequest { id: id.into(), state, received: 0, backup: None, message: None }
+        BackupRequest {
+            id: id.into(),
+            state,
+            received: 0,
+            backup: None,
+            message: None,
+            failed: None,
+        }
     }
 
     #[test]

@@ -97,6 +97,7 @@ mod tests {
             db_size: 1,
             db_size_in_use: 1,
             leader: Some(MemberId(1)),
+            revision: 1,
             raft_term: 2,
             raft_index: applied,
             raft_applied_index: applied,

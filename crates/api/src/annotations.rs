@@ -16,6 +16,9 @@ pub const ROLE_SEED: &str = "seed";
 /// Value of [`ROLE`]: a member that may start only once the others list it.
 pub const ROLE_JOINER: &str = "joiner";
 
+/// On a first member whose data comes from a backup: that backup's ID.
+pub const RESTORED_FROM: &str = "etcd.coreos.com/restored-from";
+
 /// The value that the pod's etcd got as `--initial-cluster`. A joiner whose value no longer fits
 /// the membership is made anew.
 pub const INITIAL_CLUSTER: &str = "etcd.coreos.com/initial-cluster";

@@ -24,6 +24,12 @@ pub const UNSUPPORTED_FIELD: &str = "UnsupportedField";
 /// True while the newest backup is young enough and backups succeed. Only with `spec.backup`.
 pub const BACKUP_HEALTHY: &str = "BackupHealthy";
 
+/// True while the cluster is made anew from a backup; the message says which, and what is lost.
+pub const RECOVERING: &str = "Recovering";
+
+/// True while the data of a majority is gone and there is no backup that can be restored.
+pub const UNRECOVERABLE: &str = "Unrecoverable";
+
 /// Values of a condition's `status`.
 pub mod status {
     /// The condition holds.
@@ -44,6 +50,14 @@ pub mod reason {
     pub const NO_QUORUM: &str = "NoQuorum";
     /// The data of a majority is gone.
     pub const QUORUM_LOST: &str = "QuorumLost";
+    /// A backup is being restored.
+    pub const RESTORING: &str = "Restoring";
+    /// A backup was restored.
+    pub const RESTORED: &str = "Restored";
+    /// The quorum came back by itself.
+    pub const QUORUM_BACK: &str = "QuorumBack";
+    /// There is no backup that can be restored.
+    pub const NO_USABLE_BACKUP: &str = "NoUsableBackup";
     /// The first members are being started.
     pub const CREATING: &str = "Creating";
     /// The number of members is being changed.

@@ -29,6 +29,10 @@ pub const COMPONENT: &str = "app.kubernetes.io/component";
 /// Value of [`COMPONENT`] on etcd members.
 pub const COMPONENT_MEMBER: &str = "member";
 
+/// Value of [`COMPONENT`] on a first member that is made from a backup, until the restore is finished:
+/// no service leads to it before.
+pub const COMPONENT_RESTORING: &str = "restoring-member";
+
 /// Value of [`APP`] on the backup sidecar's pod, which is the seed's: no selector of members hits it.
 pub const APP_BACKUP: &str = "etcd_backup_tool";
 
@@ -61,6 +65,13 @@ pub fn of_cluster(cluster: &str, uid: &str) -> BTreeMap<String, String> {
 pub fn of_member(cluster: &str, uid: &str, member: &str) -> BTreeMap<String, String> {
     let mut labels = of_cluster(cluster, uid);
     labels.extend(pairs([(NODE, member), (COMPONENT, COMPONENT_MEMBER)]));
+    labels
+}
+
+/// The labels of a member that is made from a backup, until the restore is finished.
+pub fn of_restoring_member(cluster: &str, uid: &str, member: &str) -> BTreeMap<String, String> {
+    let mut labels = of_member(cluster, uid, member);
+    labels.extend(pairs([(COMPONENT, COMPONENT_RESTORING)]));
     labels
 }
 
@@ -116,6 +127,13 @@ mod tests {
     fn every_member_is_selected() {
         let member = of_member("kv", "u-7", "kv-0003");
         assert!(member_selector("kv", "u-7").iter().all(|(k, v)| member.get(k) == Some(v)));
+        assert_eq!(member[NODE], "kv-0003");
+    }
+
+    #[test]
+    fn no_service_leads_to_a_member_that_is_being_restored() {
+        let member = of_restoring_member("kv", "u-7", "kv-0003");
+        assert!(member_selector("kv", "u-7").iter().any(|(k, v)| member.get(k) != Some(v)));
         assert_eq!(member[NODE], "kv-0003");
     }
 

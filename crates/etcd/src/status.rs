@@ -21,6 +21,8 @@ pub struct MemberStatus {
     pub db_size_in_use: u64,
     /// Who leads, as this member sees it.
     pub leader: Option<MemberId>,
+    /// The last revision of its data.
+    pub revision: i64,
     /// The raft term, which grows with each election.
     pub raft_term: u64,
     /// The last log entry the member knows to be committed.
@@ -44,6 +46,7 @@ impl MemberStatus {
             db_size: u64::try_from(answer.db_size()).unwrap_or_default(),
             db_size_in_use: u64::try_from(answer.raft_used_db_size()).unwrap_or_default(),
             leader: (answer.leader() != 0).then(|| MemberId(answer.leader())),
+            revision: header.revision(),
             raft_term: answer.raft_term(),
             raft_index: answer.raft_index(),
             raft_applied_index: answer.raft_applied_index(),

@@ -77,7 +77,7 @@ pub enum Source {
 
 impl Archive {
     /// The backups that are known to be stored.
-    pub(crate) fn backups(&self) -> &[BackupRef] {
+    pub fn backups(&self) -> &[BackupRef] {
         match self {
             Self::Known { backups, .. } => backups,
             Self::NoPolicy | Self::Unknown(_) => &[],

@@ -5,6 +5,7 @@
 
 mod membership;
 mod pods;
+mod restore;
 #[cfg(test)]
 mod tests;
 
@@ -15,6 +16,7 @@ use api::v1beta1::{Cluster, ClusterStatus};
 use kube::{Client, ResourceExt};
 use planner::Step;
 
+use crate::backup::SidecarClient;
 use crate::error::Error;
 use crate::observe::Sight;
 use crate::status;
@@ -37,6 +39,8 @@ pub struct Actor<'a> {
     pub init_image: &'a str,
     /// The cluster as it shall be.
     pub cluster: &'a Validated,
+    /// Calls the cluster's backup sidecar; only an order needs it.
+    pub sidecar: Option<Arc<SidecarClient>>,
     /// What was seen; its cluster object is replaced when the status is written.
     pub sight: &'a mut Sight,
 }
@@ -56,11 +60,15 @@ impl Actor<'_> {
             Step::Promote { id, .. } => self.promote(*id).await,
             Step::RemoveMember { id, .. } => self.remove_member(*id).await,
             Step::MoveLeader { to, .. } => self.move_leader(*to).await,
-            Step::CreateSeed { restore: Some(_), .. }
-            | Step::RecordRestore(_)
-            | Step::OrderSnapshot { .. }
-            | Step::FinishRestore { .. }
-            | Step::AbortRecovery => Err(no_restore()),
+            Step::CreateSeed { number, restore: Some(backup) } => {
+                self.create_restored(*number, backup).await
+            }
+            Step::RecordRestore(restore) => self.record_restore(restore).await,
+            Step::OrderSnapshot { number, id } => self.order_snapshot(*number, id).await,
+            Step::FinishRestore { cluster_id, number } => {
+                self.finish_restore(*cluster_id, *number).await
+            }
+            Step::AbortRecovery => self.abort_recovery().await,
         }
     }
 
@@ -102,10 +110,4 @@ impl Actor<'_> {
         self.sight.cluster = written;
         Ok(Outcome::Done)
     }
-}
-
-/// What no plan holds as long as nothing is observed of an archive.
-fn no_restore() -> Error {
-    let remedy = "use a release that has it".into();
-    Error::Missing { kind: "part of the operator", name: "restore".into(), remedy }
 }

@@ -40,7 +40,7 @@ impl Actor<'_> {
             .collect()
     }
 
-    async fn create(&self, number: u32, start: &Start) -> Result<Outcome, Error> {
+    pub(super) async fn create(&self, number: u32, start: &Start) -> Result<Outcome, Error> {
         let pod = member_pod(self.cluster, number, start, self.init_image);
         let params = PostParams { field_manager: Some(api::FIELD_MANAGER.into()), dry_run: false };
         match within("creating a pod", self.pods().create(&params, &pod)).await {

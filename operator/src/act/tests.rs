@@ -8,7 +8,7 @@ use futures::future::LocalBoxFuture;
 use http::{Method, Request, Response, StatusCode};
 use kube::Client;
 use kube::client::Body;
-use planner::{Membership, Observed, Record, Step};
+use planner::{BackupRef, Cause, Membership, Observed, Record, RestoreRecord, Stage, Step};
 use serde_json::{Value, json};
 use tower_test::mock;
 
@@ -96,8 +96,8 @@ async fn act_against(step: Step, answers: &[Answer]) -> (Result<Outcome, Error>,
         drop(handle);
         calls
     };
-    let mut actor =
-        Actor { client: &client, init_image: "guard:1", cluster: &validated, sight: &mut sight };
+    let (cluster, sight) = (&validated, &mut sight);
+    let mut actor = Actor { client: &client, init_image: "guard:1", cluster, sidecar: None, sight };
     tokio::join!(actor.act(&step), server)
 }
 
@@ -225,5 +225,72 @@ async fn that_the_cluster_served_is_recorded_with_its_id() {
 async fn without_a_member_list_no_membership_call_is_made() {
     let (outcome, calls) = act(Step::AddLearner { number: 2 }, &[]).await;
     assert!(matches!(outcome, Err(Error::Etcd { .. })), "{outcome:?}");
+    assert!(calls.is_empty());
+}
+
+fn backup() -> BackupRef {
+    BackupRef {
+        id: "000000000000002a-20261124T030000Z".into(),
+        manifest_digest: "ab".into(),
+        location: "file:///var/lib/etcd-backups/v1/shop/orders/u-1".into(),
+        revision: 42,
+        cluster_id: Some(0xc1),
+        finished: "2026-11-24T03:00:09Z".parse().unwrap(),
+    }
+}
+
+fn recovery() -> RestoreRecord {
+    let stage = Stage::Restoring { backup: backup(), saved: None };
+    RestoreRecord { cause: Cause::Recovery(1), first: 4, stage, refused: [].into() }
+}
+
+#[tokio::test]
+async fn a_recovery_is_written_down_whole_before_anything_of_it_is_done() {
+    let (outcome, calls) = act(Step::RecordRestore(recovery()), &[echo]).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    let status = &calls[0].body["status"];
+    assert_eq!((&status["recoveries"], &status["highestRevision"]), (&json!(1), &json!(42)));
+    let restore = &status["restore"];
+    assert_eq!((&restore["stage"], &restore["firstMember"]), (&json!("Restoring"), &json!(4)));
+    assert_eq!(restore["backup"]["manifestDigest"], "ab");
+    assert_eq!(restore["raisedBy"], 1_000_000_000);
+}
+
+#[tokio::test]
+async fn a_first_member_from_a_backup_is_pinned_to_it_and_no_service_leads_to_it() {
+    let step = Step::CreateSeed { number: 7, restore: Some(backup()) };
+    let (outcome, calls) = act(step, &[echo, echo]).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(calls[0].body["status"]["nextMember"], 8);
+    let pod = &calls[1].body;
+    assert_eq!(pod["metadata"]["labels"][api::labels::COMPONENT], "restoring-member");
+    let args = pod["spec"]["initContainers"][1]["args"].to_string();
+    for words in [
+        "--backup=000000000000002a-20261124T030000Z",
+        "--manifest-digest=ab",
+        "--from=https://orders-backup-sidecar.shop.svc:19999",
+    ] {
+        assert!(args.contains(words), "{words}: {args}");
+    }
+}
+
+#[tokio::test]
+async fn the_end_of_a_restore_is_one_write() {
+    let step = Step::FinishRestore { cluster_id: 0xc2, number: 2 };
+    let (outcome, calls) = act(step, &[echo]).await;
+    assert_eq!(outcome.unwrap(), Outcome::Done);
+    assert_eq!(calls.len(), 1);
+    let status = &calls[0].body["status"];
+    assert_eq!((&status["clusterId"], &status["served"]), (&json!("c2"), &json!(true)));
+    let rows: Vec<_> = status["memberStatuses"].as_array().unwrap().iter().collect();
+    assert_eq!((rows.len(), &rows[0]["name"]), (1, &json!("orders-0002")));
+    assert!(status["restore"].is_null());
+}
+
+#[tokio::test]
+async fn without_a_way_to_the_sidecar_an_order_waits() {
+    let step = Step::OrderSnapshot { number: 2, id: "recovery-c1-1-0002-0".into() };
+    let (outcome, calls) = act(step, &[]).await;
+    assert!(matches!(outcome, Ok(Outcome::NotYet(_))), "{outcome:?}");
     assert!(calls.is_empty());
 }

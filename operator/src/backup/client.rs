@@ -142,6 +142,16 @@ impl SidecarClient {
         self.read(Method::PUT, &path, Some(body), ANSWER + wait).await
     }
 
+    /// How far an order is; `None` when nobody gave it, or a sidecar that was stopped before it
+    /// began forgot it.
+    pub async fn request(&self, id: &str) -> Result<Option<BackupRequest>, ClientError> {
+        match self.read(Method::GET, &format!("/v1/requests/{id}"), None, ANSWER).await {
+            Ok(request) => Ok(Some(request)),
+            Err(ClientError::Refused { status: StatusCode::NOT_FOUND, .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
     /// Removes one stored backup; one that is not there is removed already.
     pub async fn remove(&self, id: &str) -> Result<(), ClientError> {
         self.removed(&format!("/v1/backups/{id}"), ANSWER).await

@@ -112,6 +112,19 @@ impl Links {
         target.map(|(client, _)| client)
     }
 
+    /// What a cluster's sidecar said last; nothing while it is not followed.
+    pub fn seen(&self, uid: &str) -> Seen {
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        links.get(uid).map(Link::seen).unwrap_or_default()
+    }
+
+    /// Whether a cluster's sidecar said last that its backups fail.
+    pub fn is_failing(&self, uid: &str) -> bool {
+        let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
+        let said = links.get(uid).and_then(|link| link.seen().status);
+        said.is_some_and(|status| status.failing.is_some())
+    }
+
     /// Has a cluster looked at again at once.
     pub fn nudge(&self, key: &Key) {
         // Full only when a thousand nudges wait already; a look follows in any case.

@@ -28,9 +28,11 @@ mod records;
 mod secrets;
 
 pub use attend::{Attendant, Attended, Room};
-pub use client::ClientError;
+pub use client::{ClientError, SidecarClient};
 pub use defaults::Defaults;
 pub use farewell::{farewell, is_leaving};
 pub use health::{happening, tell};
-pub use links::{Key, Links};
+#[cfg(test)]
+pub use links::Silence;
+pub use links::{Key, Links, Seen};
 pub use order::{on_error, reconcile};

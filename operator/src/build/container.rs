@@ -2,12 +2,13 @@
 
 use api::{annotations, objects, ports};
 use k8s_openapi::api::core::v1::{
-    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, Probe, SecurityContext,
-    VolumeMount,
+    Capabilities, Container, ContainerPort, EnvVar, HTTPGetAction, Probe, ResourceRequirements,
+    SecurityContext, VolumeMount,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use super::{ETCD_CONTAINER, GUARD_CONTAINER, Start};
+use super::{ETCD_CONTAINER, GUARD_CONTAINER, Start, restore};
 use crate::validate::Validated;
 
 pub(super) const DATA_VOLUME: &str = "etcd-data";
@@ -20,7 +21,7 @@ pub(super) const ANNOTATIONS_FILE: &str = "annotations";
 /// All members that etcd starts into, as `name=peer URL`.
 pub(super) fn initial_cluster(cluster: &Validated, number: u32, start: &Start) -> String {
     let numbers = match start {
-        Start::Seed => vec![number],
+        Start::Seed | Start::Restored(_) => vec![number],
         Start::Joiner { initial, .. } => initial.clone(),
     };
     let pair =
@@ -69,7 +70,7 @@ pub(super) fn etcd(cluster: &Validated, number: u32, start: &Start) -> Container
 
 fn etcd_args(cluster: &Validated, number: u32, start: &Start) -> Vec<String> {
     let state = match start {
-        Start::Seed => "new",
+        Start::Seed | Start::Restored(_) => "new",
         Start::Joiner { .. } => "existing",
     };
     let (client, peer, metrics) = (ports::CLIENT, ports::PEER, ports::METRICS);
@@ -98,6 +99,10 @@ pub(super) fn guard(cluster: &Validated, number: u32, start: &Start, image: &str
     ];
     match start {
         Start::Seed => args.push(format!("--role={}", annotations::ROLE_SEED)),
+        Start::Restored(_) => {
+            args.push(format!("--role={}", annotations::ROLE_SEED));
+            args.push(format!("--install-to={}", restore::TOOLS_MOUNT));
+        }
         Start::Joiner { ask, .. } => {
             args.push(format!("--role={}", annotations::ROLE_JOINER));
             args.extend(ask.iter().map(|url| format!("--ask={url}")));
@@ -106,20 +111,38 @@ pub(super) fn guard(cluster: &Validated, number: u32, start: &Start, image: &str
             args.push(format!("--ask-service={service}.{namespace}.svc:{}", ports::PEER));
         }
     }
+    let mut mounts =
+        vec![mount(DATA_VOLUME, DATA_MOUNT, false), mount(PODINFO_VOLUME, PODINFO_MOUNT, true)];
+    if matches!(start, Start::Restored(_)) {
+        mounts.push(restore::tools());
+    }
     Container {
         name: GUARD_CONTAINER.into(),
         image: Some(image.to_owned()),
         args: Some(args),
-        volume_mounts: Some(vec![
-            mount(DATA_VOLUME, DATA_MOUNT, false),
-            mount(PODINFO_VOLUME, PODINFO_MOUNT, true),
-        ]),
+        volume_mounts: Some(mounts),
+        resources: Some(init_resources()),
         security_context: Some(container_security()),
         ..Container::default()
     }
 }
 
-fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
+/// What our init containers get. A `ResourceQuota` refuses pods of which one container names nothing.
+/// They end before etcd begins, so a pod asks for the greater of the two and not for the sum.
+pub(super) fn init_resources() -> ResourceRequirements {
+    let amounts = |cpu: &str, memory: &str| {
+        [("cpu", cpu), ("memory", memory)]
+            .map(|(name, amount)| (name.to_owned(), Quantity(amount.to_owned())))
+            .into()
+    };
+    ResourceRequirements {
+        requests: Some(amounts("10m", "32Mi")),
+        limits: Some(amounts("500m", "128Mi")),
+        claims: None,
+    }
+}
+
+pub(super) fn mount(name: &str, path: &str, read_only: bool) -> VolumeMount {
     VolumeMount {
         name: name.into(),
         mount_path: path.into(),
@@ -144,7 +167,7 @@ fn probe(path: &str, period: i32, timeout: i32, failures: i32) -> Probe {
     }
 }
 
-fn container_security() -> SecurityContext {
+pub(super) fn container_security() -> SecurityContext {
     SecurityContext {
         allow_privilege_escalation: Some(false),
         read_only_root_filesystem: Some(true),

@@ -3,6 +3,7 @@
 mod budget;
 mod container;
 mod pod;
+mod restore;
 mod service;
 #[cfg(test)]
 mod tests;
@@ -14,7 +15,7 @@ use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 
 pub use budget::disruption_budget;
-pub use pod::{Start, member_pod, template};
+pub use pod::{Origin, Start, member_pod, template};
 pub use service::{client_service, headless_service};
 
 use crate::validate::Validated;
@@ -23,6 +24,9 @@ use crate::validate::Validated;
 pub const ETCD_CONTAINER: &str = "etcd";
 /// The init container that decides whether etcd may start.
 pub const GUARD_CONTAINER: &str = "guard";
+
+/// The init container that makes the data directory of a backup, in a first member that has one.
+pub const RESTORE_CONTAINER: &str = "restore";
 
 /// Metadata of an object that the cluster owns.
 pub(crate) fn metadata(cluster: &Validated, name: String) -> ObjectMeta {

@@ -13,7 +13,7 @@ use k8s_openapi::api::core::v1::{
 };
 
 use super::container::{self, ANNOTATIONS_FILE, DATA_VOLUME, PODINFO_VOLUME};
-use super::{hash, label_selector, metadata};
+use super::{hash, label_selector, metadata, restore};
 use crate::validate::Validated;
 
 /// The user of distroless images; any but root does.
@@ -25,6 +25,8 @@ const HOSTNAME_TOPOLOGY: &str = "kubernetes.io/hostname";
 pub enum Start {
     /// As the first member of a new cluster.
     Seed,
+    /// As the first member, with the data of a backup.
+    Restored(Origin),
     /// As one more member.
     Joiner {
         /// All members that it will find, itself included.
@@ -34,25 +36,51 @@ pub enum Start {
     },
 }
 
+/// Where the data of a first member comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The backup's ID.
+    pub backup: String,
+    /// SHA-256 of its manifest.
+    pub manifest_digest: String,
+    /// URL of the sidecar that serves it.
+    pub from: String,
+    /// UID of the cluster that it is of, if that is another than the sidecar's own.
+    pub uid: Option<String>,
+    /// Secret with what the sidecar is called with.
+    pub tls_secret: String,
+    /// How far beyond the backup's last revision the cluster goes on; none to go on from there.
+    pub raised_by: Option<i64>,
+}
+
 /// Builds the pod of one member.
 pub fn member_pod(cluster: &Validated, number: u32, start: &Start, init_image: &str) -> Pod {
     let member = cluster.name.member(number);
+    // No service leads to a first member from a backup before the restore is finished.
+    let labels = match start {
+        Start::Restored(_) => labels::of_restoring_member,
+        Start::Seed | Start::Joiner { .. } => labels::of_member,
+    };
     let mut meta = metadata(cluster, member.clone());
-    meta.labels = Some(merged(
-        &cluster.pod.labels,
-        labels::of_member(&cluster.name.name, &cluster.uid, &member),
-    ));
+    meta.labels =
+        Some(merged(&cluster.pod.labels, labels(&cluster.name.name, &cluster.uid, &member)));
     meta.annotations =
         Some(merged(&cluster.pod.annotations, annotations_of(cluster, number, start, init_image)));
     let policy = &cluster.pod;
+    let mut init = vec![container::guard(cluster, number, start, init_image)];
+    let mut volumes = vec![data_volume(), podinfo_volume()];
+    if let Start::Restored(origin) = start {
+        init.push(restore::container(cluster, number, origin));
+        volumes.extend(restore::volumes(origin));
+    }
     Pod {
         metadata: meta,
         spec: Some(PodSpec {
             hostname: Some(member),
             subdomain: Some(objects::headless_service(&cluster.name.name)),
-            init_containers: Some(vec![container::guard(cluster, number, start, init_image)]),
+            init_containers: Some(init),
             containers: vec![container::etcd(cluster, number, start)],
-            volumes: Some(vec![data_volume(), podinfo_volume()]),
+            volumes: Some(volumes),
             restart_policy: Some("Always".into()),
             // etcd hands over leadership and exits within two seconds.
             termination_grace_period_seconds: Some(30),
@@ -94,17 +122,20 @@ fn annotations_of(
     init_image: &str,
 ) -> BTreeMap<String, String> {
     let role = match start {
-        Start::Seed => annotations::ROLE_SEED,
+        Start::Seed | Start::Restored(_) => annotations::ROLE_SEED,
         Start::Joiner { .. } => annotations::ROLE_JOINER,
     };
-    [
+    let from = match start {
+        Start::Restored(origin) => Some((annotations::RESTORED_FROM, origin.backup.clone())),
+        Start::Seed | Start::Joiner { .. } => None,
+    };
+    let all = [
         (annotations::ROLE, role.to_owned()),
         (annotations::INITIAL_CLUSTER, container::initial_cluster(cluster, number, start)),
         (annotations::ETCD_VERSION, cluster.version.clone()),
         (annotations::TEMPLATE, template(cluster, init_image)),
-    ]
-    .map(|(key, value)| (key.to_owned(), value))
-    .into()
+    ];
+    all.into_iter().chain(from).map(|(key, value)| (key.to_owned(), value)).collect()
 }
 
 fn data_volume() -> Volume {

@@ -3,7 +3,7 @@
 use api::v1beta1::Cluster;
 use serde_json::json;
 
-use super::{Start, client_service, disruption_budget, headless_service, member_pod};
+use super::{Origin, Start, client_service, disruption_budget, headless_service, member_pod};
 use crate::validate::{Validated, validate};
 
 fn cluster() -> Validated {
@@ -36,6 +36,19 @@ fn seed_pod() {
 fn joiner_pod() {
     let start = Start::Joiner { initial: vec![0, 3, 7], ask: vec!["http://10.1.2.3:2380".into()] };
     insta::assert_yaml_snapshot!(member_pod(&cluster(), 7, &start, "guard:1"));
+}
+
+#[test]
+fn restored_pod() {
+    let origin = Origin {
+        backup: "000000000000002a-20261124T030000Z".into(),
+        manifest_digest: "ab".into(),
+        from: "https://orders-backup-sidecar.shop.svc:19999".into(),
+        uid: Some("u-0".into()),
+        tls_secret: "orders-backup-client-tls".into(),
+        raised_by: Some(1_000_000_058),
+    };
+    insta::assert_yaml_snapshot!(member_pod(&cluster(), 4, &Start::Restored(origin), "guard:1"));
 }
 
 #[test]
@@ -72,4 +85,17 @@ fn anti_affinity_is_added_to_the_users_affinity() {
     let terms = anti.required_during_scheduling_ignored_during_execution.unwrap();
     let keys: Vec<_> = terms.iter().map(|term| term.topology_key.as_str()).collect();
     assert_eq!(keys, ["rack", "kubernetes.io/hostname"]);
+}
+
+/// A `ResourceQuota` on requests or limits refuses a pod of which one container names none.
+#[test]
+fn only_etcds_own_resources_are_the_users_to_name() {
+    let pod = member_pod(&cluster(), 0, &Start::Seed, "guard:1").spec.unwrap();
+    for container in pod.init_containers.unwrap() {
+        let resources = container.resources.unwrap();
+        for named in [resources.requests.unwrap(), resources.limits.unwrap()] {
+            let keys: Vec<&str> = named.keys().map(String::as_str).collect();
+            assert_eq!(keys, ["cpu", "memory"], "{}", container.name);
+        }
+    }
 }

@@ -74,6 +74,17 @@ impl EtcdView {
         })
     }
 
+    /// How far the data goes of the members that answer and see no leader, of the etcd cluster that
+    /// is `known`.
+    pub fn stranded(&self, known: Option<ClusterId>) -> BTreeMap<u32, i64> {
+        let revision = |answer: &Answer| {
+            let status = answer.status.as_ref().ok()?;
+            let is_ours = known.is_none_or(|known| status.cluster_id == known);
+            (is_ours && status.leader.is_none()).then_some(status.revision)
+        };
+        self.answers.iter().filter_map(|(&number, one)| Some((number, revision(one)?))).collect()
+    }
+
     fn member(
         &self,
         member: &etcd::Member,
@@ -197,6 +208,7 @@ mod tests {
             db_size: 1,
             db_size_in_use: 1,
             leader: Some(MemberId(id)),
+            revision: 1,
             raft_term: 1,
             raft_index: 1,
             raft_applied_index: 1,
@@ -218,6 +230,23 @@ mod tests {
             is_learner: false,
         };
         view.number(&member, &name, CLUSTER)
+    }
+
+    #[test]
+    fn stranded_is_who_answers_for_this_etcd_cluster_and_sees_no_leader() {
+        let answer = |status| Answer { client: None, status };
+        let alone = |cluster| MemberStatus { leader: None, revision: 42, ..status(7, cluster) };
+        let view = EtcdView {
+            answers: BTreeMap::from([
+                (0, answer(Ok(alone(CLUSTER)))),
+                (1, answer(Ok(status(8, CLUSTER)))),
+                (2, answer(Ok(alone(ClusterId(0xD))))),
+                (3, answer(Err(etcd::Error::NoLeader))),
+            ]),
+            list: None,
+        };
+        assert_eq!(view.stranded(Some(CLUSTER)), BTreeMap::from([(0, 42)]));
+        assert_eq!(view.stranded(None), BTreeMap::from([(0, 42), (2, 42)]));
     }
 
     #[test]

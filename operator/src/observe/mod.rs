@@ -3,6 +3,7 @@
 //! [`look`] takes the Kubernetes part from the caches or, when something is about to be changed,
 //! from the API server itself ([`Freshness`]). etcd is always asked.
 
+mod archive;
 mod members;
 mod nodes;
 mod pods;
@@ -20,6 +21,7 @@ use kube::{Api, Client, ResourceExt};
 use planner::name::ClusterName;
 use planner::{Archive, Members, NodeState, Observed, PodState, Source};
 
+pub use archive::archive;
 pub use members::{EtcdView, host_port};
 pub use nodes::{Nodes, state as node_state};
 
@@ -191,21 +193,8 @@ fn observed(
         record,
         pods,
         membership: etcd.membership(name),
-        stranded: BTreeMap::new(),
-        archive: archive(cluster),
-        source: Source::Unresolved("this release does not restore".into()),
-    }
-}
-
-/// The archive is not asked yet, so nothing is planned that needs it; and the status does not say that
-/// there is no policy where there is one.
-fn archive(cluster: &Cluster) -> Archive {
-    match cluster.spec.backup {
-        None => Archive::NoPolicy,
-        Some(_) => Archive::Unknown(
-            "this release does not ask it; restore the newest backup by hand, as docs/restore.md \
-             shows"
-                .into(),
-        ),
+        stranded: etcd.stranded(record::cluster_id(cluster)),
+        archive: Archive::Unknown("it was not asked".into()),
+        source: Source::Unresolved("it was not looked for".into()),
     }
 }

@@ -1,5 +1,7 @@
 //! A member's pod in the form that decisions are made on.
 
+mod restoring;
+
 use std::collections::BTreeSet;
 
 use api::{annotations, objects};
@@ -9,7 +11,7 @@ use kube::ResourceExt;
 use planner::name::ClusterName;
 use planner::{NodeState, PodState, Role};
 
-use crate::build::{ETCD_CONTAINER, GUARD_CONTAINER};
+use crate::build::{ETCD_CONTAINER, GUARD_CONTAINER, RESTORE_CONTAINER};
 use crate::caches::Caches;
 
 /// The label by which Kubernetes ties slices to their service.
@@ -60,7 +62,8 @@ pub fn is_outdated(pod: &Pod, template: &str) -> bool {
 fn role(pod: &Pod, name: &ClusterName) -> Role {
     let annotation = |key| pod.annotations().get(key).map(String::as_str);
     if annotation(annotations::ROLE) == Some(annotations::ROLE_SEED) {
-        return Role::Seed;
+        let backup = annotation(annotations::RESTORED_FROM);
+        return backup.map_or(Role::Seed, |id| Role::Restored(id.to_owned()));
     }
     let initial = annotation(annotations::INITIAL_CLUSTER).unwrap_or_default();
     let numbers = initial.split(',').filter_map(|pair| name.number(pair.split_once('=')?.0));
@@ -78,6 +81,10 @@ fn state(pod: &Pod) -> PodState {
     let etcd = container(status.and_then(|s| s.container_statuses.as_ref()), ETCD_CONTAINER);
     let Some(guard) = guard else { return PodState::Pending(pending(pod)) };
     if exit_code(guard) == Some(0) {
+        let init = status.and_then(|status| status.init_container_statuses.as_ref());
+        if let Some(unfinished) = container(init, RESTORE_CONTAINER).and_then(restoring::state) {
+            return unfinished;
+        }
         return etcd.map_or_else(|| PodState::Pending(pending(pod)), |etcd| main(etcd, since));
     }
     if exit_code(guard) == Some(DATA_LOST) || last_exit_code(guard) == Some(DATA_LOST) {
@@ -327,8 +334,34 @@ mod tests {
         let name = ClusterName { namespace: "shop".into(), name: "orders".into() };
         let idle = container(ETCD_CONTAINER, &waiting("PodInitializing"), &json!({}));
         let guard = container(GUARD_CONTAINER, &running(), &json!({}));
-        let pod = read(&pod("Pending", &guard, &idle), &name, NodeState::Ready, true);
-        assert_eq!(pod.role, Role::Joiner([0, 3].into()));
-        assert!(pod.marked && pod.published && !pod.terminating);
+        let mut pod = pod("Pending", &guard, &idle);
+        let joiner = read(&pod, &name, NodeState::Ready, true);
+        assert_eq!(joiner.role, Role::Joiner([0, 3].into()));
+        assert!(joiner.marked && joiner.published && !joiner.terminating);
+        let annotations = pod.metadata.annotations.get_or_insert_default();
+        annotations.insert(annotations::ROLE.into(), annotations::ROLE_SEED.into());
+        annotations.insert(annotations::RESTORED_FROM.into(), "b-7".into());
+        let seed = read(&pod, &name, NodeState::Ready, true);
+        assert_eq!(seed.role, Role::Restored("b-7".into()));
+    }
+
+    #[test]
+    fn a_first_member_whose_restore_is_not_done_is_what_the_restore_says() {
+        let passed = container(GUARD_CONTAINER, &exited(0), &json!({}));
+        let idle = container(ETCD_CONTAINER, &waiting("PodInitializing"), &json!({}));
+        let mut pod = pod("Pending", &passed, &idle);
+        let mut with = |restore: Value| {
+            let status = pod.status.as_mut().unwrap().init_container_statuses.as_mut().unwrap();
+            status.truncate(1);
+            status.push(
+                serde_json::from_value(container(RESTORE_CONTAINER, &restore, &json!({}))).unwrap(),
+            );
+            state(&pod)
+        };
+        let report = r#"{"reason":"Damaged","message":"why","fault":"backup","retryable":false}"#;
+        let refused = json!({"terminated": {"exitCode": 3, "message": report}});
+        assert_eq!(with(refused), PodState::RestoreRefused("why".into()));
+        assert!(matches!(with(running()), PodState::Pending(_)));
+        assert_eq!(with(exited(0)), PodState::Pending("PodInitializing".into()));
     }
 }

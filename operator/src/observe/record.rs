@@ -6,6 +6,7 @@ use planner::name::ClusterName;
 use planner::{LastSeen, Record};
 
 use super::Nodes;
+use crate::record;
 
 /// Reads the status back. A number that cannot be one counts as none: the pods and etcd's member
 /// list still say which numbers are used.
@@ -17,21 +18,25 @@ pub fn read(cluster: &Cluster, name: &ClusterName, nodes: &Nodes) -> Record {
         let voter = matches!(row.role, Role::Leader | Role::Follower);
         Some((name.number(&row.name)?, LastSeen { voter, node }))
     });
+    let recoveries = u32::try_from(status.recoveries).unwrap_or_default();
     Record {
         next_number: u32::try_from(status.next_member).unwrap_or_default(),
         served: status.served,
         cluster_id: cluster_id(cluster).map(|id| id.0),
         reached_size: usize::try_from(status.reached_size).unwrap_or_default(),
         members: members.collect(),
-        recoveries: 0,
-        restore: None,
+        recoveries,
+        restore: status
+            .restore
+            .as_ref()
+            .and_then(|restore| record::read(restore, recoveries, name)),
     }
 }
 
 /// The etcd cluster ID that was seen when the cluster first served.
 pub fn cluster_id(cluster: &Cluster) -> Option<ClusterId> {
     let id = cluster.status.as_ref()?.cluster_id.as_deref()?;
-    u64::from_str_radix(id, 16).ok().map(ClusterId)
+    record::number(id).map(ClusterId)
 }
 
 /// The nodes that the status remembers.

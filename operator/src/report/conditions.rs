@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use planner::{Phase, Plan, quorum};
 
+use super::recovery;
 use crate::observe::Sight;
 use crate::validate::Validated;
 
@@ -18,6 +19,8 @@ pub fn conditions(
 ) -> Vec<Condition> {
     let mut all = vec![available(sight, plan), progressing(plan), degraded(sight, plan)];
     all.push(paused(cluster));
+    let written = sight.cluster.status.clone().unwrap_or_default();
+    all.extend(recovery::claims(&written, plan, before));
     for unmet in &cluster.unmet {
         match all.iter_mut().find(|(type_, ..)| *type_ == unmet.condition) {
             Some((.., message)) => *message = format!("{message}; {}", unmet.message),
@@ -29,7 +32,7 @@ pub fn conditions(
 }
 
 /// Type, status, reason, message.
-type Claim = (&'static str, &'static str, &'static str, String);
+pub type Claim = (&'static str, &'static str, &'static str, String);
 
 fn available(sight: &Sight, plan: &Plan) -> Claim {
     let type_ = condition::AVAILABLE;

@@ -4,8 +4,9 @@ use api::v1beta1::{ClusterStatus, Phase};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::runtime::events::{Event, EventType};
 use planner::name::ClusterName;
-use planner::{Plan, Step};
+use planner::{Plan, Record, Step};
 
+use super::recovery;
 use crate::act::Outcome;
 use crate::error::Error;
 
@@ -45,16 +46,20 @@ impl Happening {
     }
 }
 
-/// What happened between two statuses, and by the step of this reconcile.
+/// What happened between two statuses, and by the step of this reconcile, which was decided on what
+/// `record` says.
 pub fn happenings(
     cluster: &ClusterName,
+    record: &Record,
     before: &ClusterStatus,
     after: &ClusterStatus,
     plan: &Plan,
     outcome: Option<&Outcome>,
 ) -> Vec<Happening> {
     let done = plan.step.as_ref().filter(|_| outcome == Some(&Outcome::Done));
-    let step = done.and_then(|step| of_step(step, cluster));
+    let step = done.and_then(|step| {
+        of_step(step, cluster).or_else(|| recovery::happening(step, plan, record))
+    });
     let phase = (before.phase != after.phase).then(|| of_phase(after)).flatten();
     let claims = after.conditions.iter().filter(|now| is_new_claim(before, now));
     let unmet = claims.map(|condition| Happening {
@@ -137,6 +142,8 @@ fn of_phase(after: &ClusterStatus) -> Option<Happening> {
         Phase::Healing => (true, "Healing"),
         Phase::NoQuorum => (true, "NoQuorum"),
         Phase::QuorumLost => (true, "QuorumLost"),
+        Phase::Recovering => (true, "Recovering"),
+        Phase::Unrecoverable => (true, "Unrecoverable"),
         Phase::Failed => (true, "Failed"),
         Phase::Creating | Phase::Unknown => return None,
     };
@@ -165,7 +172,7 @@ mod tests {
     #[test]
     fn looking_again_tells_nothing() {
         let same = status(Phase::Healing);
-        assert_eq!(happenings(&cluster(), &same, &same, &plan(None), None), []);
+        assert_eq!(happenings(&cluster(), &Record::default(), &same, &same, &plan(None), None), []);
     }
 
     #[test]
@@ -173,8 +180,12 @@ mod tests {
         let same = status(Phase::Healing);
         let plan = plan(Some(Step::Promote { id: 7, number: 3 }));
         let not_yet = Outcome::NotYet("wait".into());
-        assert_eq!(happenings(&cluster(), &same, &same, &plan, Some(&not_yet)), []);
-        let told = happenings(&cluster(), &same, &same, &plan, Some(&Outcome::Done));
+        assert_eq!(
+            happenings(&cluster(), &Record::default(), &same, &same, &plan, Some(&not_yet)),
+            []
+        );
+        let told =
+            happenings(&cluster(), &Record::default(), &same, &same, &plan, Some(&Outcome::Done));
         assert_eq!(told[0].reason, "MemberPromoted");
         assert_eq!(told[0].note, "orders-0003 has a vote now");
     }
@@ -193,7 +204,7 @@ mod tests {
     #[test]
     fn a_new_phase_is_told_once_and_trouble_is_a_warning() {
         let (before, after) = (status(Phase::Running), status(Phase::QuorumLost));
-        let told = happenings(&cluster(), &before, &after, &plan(None), None);
+        let told = happenings(&cluster(), &Record::default(), &before, &after, &plan(None), None);
         assert_eq!(told.len(), 1);
         assert!(told[0].warning && told[0].reason == "QuorumLost" && told[0].note == "why");
     }

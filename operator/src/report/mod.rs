@@ -2,6 +2,7 @@
 
 mod conditions;
 mod events;
+mod recovery;
 mod rows;
 
 use api::v1beta1::{ClusterStatus, MembersStatus, Phase};
@@ -48,6 +49,10 @@ pub fn status(
             _ => before.reached_size,
         },
         served: before.served,
+        recoveries: before.recoveries,
+        restore: before.restore.clone(),
+        last_restore: before.last_restore.clone(),
+        highest_revision: before.highest_revision,
         service_name: before.served.then(|| objects::client_service(&sight.cluster.name_any())),
         client_port: before.served.then_some(i32::from(ports::CLIENT)),
         backup_service_status: before.backup_service_status.clone(),
@@ -67,9 +72,9 @@ fn phase(phase: planner::Phase) -> Phase {
         planner::Phase::Scaling => Phase::Scaling,
         planner::Phase::Healing => Phase::Healing,
         planner::Phase::NoQuorum => Phase::NoQuorum,
-        planner::Phase::QuorumLost | planner::Phase::Recovering | planner::Phase::Unrecoverable => {
-            Phase::QuorumLost
-        }
+        planner::Phase::QuorumLost => Phase::QuorumLost,
+        planner::Phase::Recovering => Phase::Recovering,
+        planner::Phase::Unrecoverable => Phase::Unrecoverable,
         planner::Phase::Paused => Phase::Paused,
         planner::Phase::Failed => Phase::Failed,
     }

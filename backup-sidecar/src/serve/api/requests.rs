@@ -60,6 +60,7 @@ async fn stored(api: &Api, id: &str) -> Result<BackupRequest, Failure> {
         received: known.backup.raw_size,
         backup: Some(known.backup.clone()),
         message: None,
+        failed: None,
     })
 }
 

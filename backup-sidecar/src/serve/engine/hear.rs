@@ -126,7 +126,9 @@ impl Engine {
             Origin::Schedule => {}
             Origin::Order(id) => {
                 let message = Some(refusal.to_string());
-                self.shown.board.show(task::request(&id, RequestState::Failed, message), None);
+                let request = task::request(&id, RequestState::Failed, message);
+                let failed = Some(self.parts.clock.now());
+                self.shown.board.show(BackupRequest { failed, ..request }, None);
             }
             Origin::Now(replies) => {
                 for reply in replies {

@@ -142,5 +142,5 @@ fn member(text: &str) -> Result<String, Refusal> {
 
 /// How far an order is, in the API's form.
 pub(super) fn request(id: &str, state: RequestState, message: Option<String>) -> BackupRequest {
-    BackupRequest { id: id.to_owned(), state, received: 0, backup: None, message }
+    BackupRequest { id: id.to_owned(), state, received: 0, backup: None, message, failed: None }
 }

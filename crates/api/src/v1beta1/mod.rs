@@ -13,6 +13,7 @@ mod cluster;
 mod pod;
 mod recovery;
 mod restore;
+mod restore_status;
 #[cfg(feature = "crd")]
 pub(crate) mod rules;
 mod self_hosted;
@@ -29,6 +30,7 @@ pub use {
     pod::PodPolicy,
     recovery::{QuorumLossPolicy, RecoveryPolicy},
     restore::RestorePolicy,
+    restore_status::{LastRestoreStatus, PinnedBackup, RestoreCause, RestoreStage, RestoreStatus},
     self_hosted::SelfHostedPolicy,
     status::{ClusterStatus, Health, MemberStatus, MembersStatus, Phase, Role},
     storage::{StoragePolicy, TemplateMetadata, VolumeClaimTemplate},

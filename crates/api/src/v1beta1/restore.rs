@@ -22,4 +22,11 @@ pub struct RestorePolicy {
     /// Where that backup is: PersistentVolume or S3, the same as backup.storageType.
     #[serde(default)]
     pub storage_type: StorageType,
+
+    /// Go on from the backup's own revision. Absent: the restored cluster goes on more than a
+    /// thousand million revisions further, so that no client that remembers a revision of the old
+    /// cluster misses a change of the new one. Only for a copy that no client of the old cluster
+    /// will use.
+    #[serde(default)]
+    pub keep_revisions: bool,
 }

@@ -1,12 +1,13 @@
 //! What the cluster is: the answer to the person on call.
 //!
-//! The operator writes all of it, by the status subresource. Two fields are more than a report and
-//! must outlive the operator: [`ClusterStatus::next_member`] and [`ClusterStatus::served`].
+//! The operator writes all of it, by the status subresource. Some fields are more than a report and
+//! must outlive the operator: [`ClusterStatus::next_member`], [`ClusterStatus::served`],
+//! [`ClusterStatus::recoveries`], [`ClusterStatus::restore`] and [`ClusterStatus::highest_revision`].
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use serde::{Deserialize, Serialize};
 
-use super::BackupServiceStatus;
+use super::{BackupServiceStatus, LastRestoreStatus, RestoreStatus};
 
 /// What the cluster is, as the operator last saw it.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -18,7 +19,9 @@ pub struct ClusterStatus {
     /// Creating: has not served yet. Running: as the spec says. Scaling: members are being added
     /// or removed. Healing: a member is down or being replaced; clients are served. NoQuorum: no
     /// majority of members answers, but their data is not known to be gone. QuorumLost: the data
-    /// of a majority is gone. Paused: the spec says so. Failed: a person has to change something.
+    /// of a majority is gone, and somebody is waited for. Recovering: the cluster is made anew from a
+    /// backup. Unrecoverable: the data of a majority is gone, and there is no backup to restore.
+    /// Paused: the spec says so. Failed: a person has to change something.
     #[serde(skip_serializing_if = "Option::is_none")]
     // Without this, the schema shows the enum's own documentation and not this one.
     #[cfg_attr(feature = "crd", schemars(with = "Phase"))]
@@ -85,6 +88,25 @@ pub struct ClusterStatus {
     /// that may be the last copy of the data is ever deleted.
     pub served: bool,
 
+    /// How many recoveries from a lost quorum were begun.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub recoveries: i32,
+
+    /// The restore that is under way: which backup, and how far it is. Absent: none is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(with = "RestoreStatus"))]
+    pub restore: Option<RestoreStatus>,
+
+    /// The restore that the data came from last.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(feature = "crd", schemars(with = "LastRestoreStatus"))]
+    pub last_restore: Option<LastRestoreStatus>,
+
+    /// The highest revision that is known to have been used, as of the last restore: the next one
+    /// goes on beyond it, so that no revision is used for two changes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub highest_revision: Option<i64>,
+
     /// The Service that clients connect to, in the cluster's namespace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub service_name: Option<String>,
@@ -98,8 +120,8 @@ pub struct ClusterStatus {
     #[cfg_attr(feature = "crd", schemars(with = "BackupServiceStatus"))]
     pub backup_service_status: Option<BackupServiceStatus>,
 
-    /// Available, Progressing, Degraded, Paused, BackupHealthy, UnsupportedVersion and
-    /// UnsupportedField, in Kubernetes' customary form.
+    /// Available, Progressing, Degraded, Paused, BackupHealthy, Recovering, Unrecoverable,
+    /// UnsupportedVersion and UnsupportedField, in Kubernetes' customary form.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[cfg_attr(
         feature = "crd",
@@ -109,6 +131,11 @@ pub struct ClusterStatus {
         ))
     )]
     pub conditions: Vec<Condition>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(number: &i32) -> bool {
+    *number == 0
 }
 
 /// The state of a cluster in one word.
@@ -125,8 +152,12 @@ pub enum Phase {
     Healing,
     /// No majority of members answers, but their data is not known to be gone.
     NoQuorum,
-    /// The data of a majority is gone.
+    /// The data of a majority is gone, and somebody is waited for.
     QuorumLost,
+    /// It is made anew from a backup, since the data of a majority is gone.
+    Recovering,
+    /// The data of a majority is gone and there is no backup to restore. Everything is kept.
+    Unrecoverable,
     /// The spec says paused.
     Paused,
     /// A person has to change something.
@@ -148,6 +179,8 @@ impl Phase {
             Self::Healing => "Healing",
             Self::NoQuorum => "NoQuorum",
             Self::QuorumLost => "QuorumLost",
+            Self::Recovering => "Recovering",
+            Self::Unrecoverable => "Unrecoverable",
             Self::Paused => "Paused",
             Self::Failed => "Failed",
             Self::Unknown => "Unknown",

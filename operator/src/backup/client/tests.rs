@@ -24,7 +24,7 @@ fn now() -> Timestamp {
     crate::clock::now()
 }
 
-fn pair(authorities: &Authorities, name: &str, purpose: Purpose) -> Pair {
+pub fn pair(authorities: &Authorities, name: &str, purpose: Purpose) -> Pair {
     let leaf = Leaf { common_name: name.into(), names: vec![name.into()], purpose };
     leaf.sign(&Authority::read(&authorities.current).unwrap(), now()).unwrap()
 }
@@ -57,9 +57,37 @@ pub async fn sidecar(
     authorities: &Authorities,
     routes: Router,
 ) -> (SocketAddr, AbortOnDropHandle<()>) {
-    let own = pair(authorities, HOST, Purpose::Server);
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    sidecar_on(tcp, authorities, routes)
+}
+
+/// As [`sidecar`], on this listener.
+pub fn sidecar_on(
+    tcp: TcpListener,
+    authorities: &Authorities,
+    routes: Router,
+) -> (SocketAddr, AbortOnDropHandle<()>) {
+    serve_on(tcp, &authorities.trusted, &pair(authorities, HOST, Purpose::Server), routes)
+}
+
+/// A sidecar with this certificate for whoever these trust.
+pub async fn serve(
+    trusted: &str,
+    own: &Pair,
+    routes: Router,
+) -> (SocketAddr, AbortOnDropHandle<()>) {
+    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    serve_on(tcp, trusted, own, routes)
+}
+
+fn serve_on(
+    tcp: TcpListener,
+    trusted: &str,
+    own: &Pair,
+    routes: Router,
+) -> (SocketAddr, AbortOnDropHandle<()>) {
     let mut roots = RootCertStore::empty();
-    for certificate in certificates(&authorities.trusted).unwrap() {
+    for certificate in certificates(trusted).unwrap() {
         roots.add(certificate).unwrap();
     }
     let provider = Arc::new(aws_lc_rs::default_provider());
@@ -73,7 +101,6 @@ pub async fn sidecar(
         .with_client_cert_verifier(clients)
         .with_single_cert(certificates(&own.certificate).unwrap(), key)
         .unwrap();
-    let tcp = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = tcp.local_addr().unwrap();
     let listener = TlsListener { tcp, tls: TlsAcceptor::from(Arc::new(config)) };
     let serving = async { axum::serve(listener, routes).await.unwrap() };
@@ -124,6 +151,22 @@ async fn an_order_carries_its_reason_and_a_refusal_its_sentence() {
     let refused = client.remove("0a-20261122T164906Z").await.unwrap_err();
     assert_eq!(refused.to_string(), "it is locked until 2030");
     client.remove_archive().await.unwrap();
+}
+
+#[tokio::test]
+async fn an_order_that_nobody_gave_is_none() {
+    let authorities = Authorities::first("etcd-operator", now()).unwrap();
+    let known = |Path(id): Path<String>| async move {
+        if id == "lost" {
+            return (StatusCode::NOT_FOUND, String::new());
+        }
+        (StatusCode::OK, json!({"id": id, "state": "Pending"}).to_string())
+    };
+    let routes = Router::new().route("/v1/requests/{id}", get(known));
+    let (address, _server) = sidecar(&authorities, routes).await;
+    let client = client(address, &authorities);
+    assert_eq!(client.request("lost").await.unwrap(), None);
+    assert_eq!(client.request("given").await.unwrap().unwrap().state, RequestState::Pending);
 }
 
 #[tokio::test]

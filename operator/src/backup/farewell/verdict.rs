@@ -166,6 +166,7 @@ mod tests {
             received,
             backup: None,
             message,
+            failed: None,
         }))
     }
 

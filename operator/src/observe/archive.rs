@@ -1,0 +1,164 @@
+//! What the backup sidecar tells of the archive, in the form that decisions are made on.
+//!
+//! Whether anything is to be done is seen from what the sidecar said last. Before a recovery takes a
+//! step, and while it waits for a snapshot, the sidecar is asked anew: first how far the order is and
+//! then what is stored, so that what it calls stored is listed.
+
+use api::sidecar::{BackupRequest, RequestState, StoredBackup};
+use jiff::Timestamp;
+use kube::ResourceExt;
+use planner::{Archive, BackupRef, Order};
+
+use super::{Freshness, Sight};
+use crate::backup::{ClientError, Links, Seen, SidecarClient};
+use crate::record;
+
+/// What is known of this cluster's archive.
+pub async fn archive(sight: &Sight, links: &Links, freshness: Freshness) -> Archive {
+    if sight.cluster.spec.backup.is_none() {
+        return Archive::NoPolicy;
+    }
+    let uid = sight.cluster.uid().unwrap_or_default();
+    let order = sight.observed.record.order_id();
+    let decides = freshness == Freshness::Fresh && sight.members().is_none();
+    let archive = match links.client(&uid) {
+        Some(sidecar) if decides || order.is_some() => {
+            asked(&sidecar, order.as_deref()).await.map(|(order, all)| (order, own(&all, &uid)))
+        }
+        _ => heard(&links.seen(&uid), &uid).map(|backups| (Order::None, backups)),
+    };
+    match archive {
+        Ok((order, backups)) => Archive::Known { backups, order },
+        Err(why) => Archive::Unknown(why),
+    }
+}
+
+async fn asked(
+    sidecar: &SidecarClient,
+    order: Option<&str>,
+) -> Result<(Order, Vec<StoredBackup>), String> {
+    let why = |error: ClientError| error.to_string();
+    let order = match order {
+        Some(id) => sidecar.request(id).await.map_err(why)?.map_or(Order::None, self::order),
+        None => Order::None,
+    };
+    Ok((order, sidecar.backups().await.map_err(why)?))
+}
+
+/// What the sidecar said last.
+fn heard(seen: &Seen, uid: &str) -> Result<Vec<BackupRef>, String> {
+    if let Some(silence) = &seen.silence {
+        return Err(silence.why.clone());
+    }
+    let all = seen.backups.as_ref().ok_or("it has not said yet what is stored")?;
+    Ok(own(all, uid))
+}
+
+/// Backups of earlier clusters of the name are nobody's business here, and one that is known to be
+/// damaged is none.
+fn own(all: &[StoredBackup], uid: &str) -> Vec<BackupRef> {
+    let is_usable = |backup: &&StoredBackup| backup.cluster_uid == uid && backup.damaged.is_none();
+    all.iter().filter(is_usable).map(reference).collect()
+}
+
+/// One backup, pinned.
+pub fn reference(stored: &StoredBackup) -> BackupRef {
+    BackupRef {
+        id: stored.id.clone(),
+        manifest_digest: stored.manifest_digest.clone(),
+        location: stored.location.clone(),
+        revision: stored.revision,
+        cluster_id: stored.etcd_cluster_id.as_deref().and_then(record::number),
+        finished: record::whole_seconds(stored.finish_time),
+    }
+}
+
+fn order(request: BackupRequest) -> Order {
+    match (request.state, &request.backup) {
+        (RequestState::Stored, Some(backup)) => Order::Stored(reference(backup)),
+        (RequestState::Pending, _) => Order::Pending,
+        // A sidecar that stored it says what.
+        (RequestState::Uploading | RequestState::Stored, _) => Order::Uploading,
+        (RequestState::Failed, _) => Order::Failed {
+            why: request.message.unwrap_or_else(|| "the backup sidecar gave it up".into()),
+            at: request.failed.unwrap_or(Timestamp::MIN),
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::backup::Silence;
+
+    fn stored(id: &str, more: &Value) -> StoredBackup {
+        let mut backup = json!({
+            "id": id, "clusterUid": "u-1", "etcdClusterId": "00000000000000c1",
+            "reason": "scheduled", "etcdVersion": "3.6.16", "revision": 42, "compactRevision": 7,
+            "rawSize": 9, "storedSize": 9, "manifestDigest": "ab",
+            "startTime": "2026-11-24T03:00:00.5Z", "finishTime": "2026-11-24T03:00:09.75Z",
+            "location": "s3://backups/v1/shop/orders/u-1",
+        });
+        backup.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(backup).unwrap()
+    }
+
+    fn ids(backups: &[BackupRef]) -> Vec<&str> {
+        backups.iter().map(|backup| backup.id.as_str()).collect()
+    }
+
+    #[test]
+    fn only_sound_backups_of_this_very_cluster_count() {
+        let all = [
+            stored("a", &json!({})),
+            stored("b", &json!({"clusterUid": "u-0"})),
+            stored("c", &json!({"damaged": "read back and found damaged"})),
+        ];
+        assert_eq!(ids(&own(&all, "u-1")), ["a"]);
+    }
+
+    #[test]
+    fn a_backup_is_the_same_in_the_list_and_in_the_status() {
+        let of_list = reference(&stored("a", &json!({})));
+        assert_eq!(of_list.cluster_id, Some(0xc1));
+        let text = serde_json::to_string(&record::pinned(&of_list)).unwrap();
+        assert!(text.contains("2026-11-24T03:00:09Z"), "{text}");
+        assert_eq!(of_list.finished, "2026-11-24T03:00:09Z".parse().unwrap());
+    }
+
+    #[test]
+    fn a_sidecar_that_is_silent_is_not_believed_on_what_it_said_before() {
+        let backups = Some(Arc::new(vec![stored("a", &json!({}))]));
+        let mut seen = Seen { status: None, backups, silence: None };
+        assert_eq!(ids(&heard(&seen, "u-1").unwrap()), ["a"]);
+        let why = "it cannot be reached".to_owned();
+        seen.silence = Some(Silence { since: Timestamp::UNIX_EPOCH, why });
+        assert_eq!(heard(&seen, "u-1").unwrap_err(), "it cannot be reached");
+        assert!(heard(&Seen::default(), "u-1").is_err(), "nothing was heard yet");
+    }
+
+    #[test]
+    fn every_state_of_an_order_is_told() {
+        let at: Timestamp = "2026-11-24T03:00:09Z".parse().unwrap();
+        let request = |state| BackupRequest {
+            id: "o".into(),
+            state,
+            received: 0,
+            backup: None,
+            message: Some("the store is full".into()),
+            failed: None,
+        };
+        assert_eq!(order(request(RequestState::Pending)), Order::Pending);
+        assert_eq!(order(request(RequestState::Uploading)), Order::Uploading);
+        let failed = BackupRequest { failed: Some(at), ..request(RequestState::Failed) };
+        assert_eq!(order(failed), Order::Failed { why: "the store is full".into(), at });
+        let backup = stored("a", &json!({}));
+        let expected = Order::Stored(reference(&backup));
+        let done = BackupRequest { backup: Some(backup), ..request(RequestState::Stored) };
+        assert_eq!(order(done), expected);
+    }
+}
