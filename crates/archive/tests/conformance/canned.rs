@@ -34,26 +34,35 @@ pub fn refusal(status: u16, code: &str) -> Answer {
     answer(status, "Content-Type: application/xml\r\n", &body)
 }
 
+/// Bodies up to this size are kept.
+const SHORT: usize = 4 << 10;
+
 /// A server that lives as long as the test's runtime.
 pub struct Server {
     /// `http://ADDRESS:PORT`.
     pub endpoint: String,
     heads: Arc<Mutex<Vec<String>>>,
+    bodies: Arc<Mutex<Vec<String>>>,
 }
 
 impl Server {
     pub async fn start(say: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
-        let (heads, say) = (Arc::new(Mutex::new(Vec::new())), Arc::new(say));
-        let seen = Arc::clone(&heads);
+        let (heads, bodies) = (Arc::default(), Arc::default());
+        let (seen, say) = ((Arc::clone(&heads), Arc::clone(&bodies)), Arc::new(say));
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
-                let (seen, say) = (Arc::clone(&seen), Arc::clone(&say));
-                tokio::spawn(async move { serve(stream, &seen, &*say).await });
+                let (seen, say) = (seen.clone(), Arc::clone(&say));
+                tokio::spawn(async move { serve(stream, &seen.0, &seen.1, &*say).await });
             }
         });
-        Self { endpoint, heads }
+        Self { endpoint, heads, bodies }
+    }
+
+    /// The bodies of all requests so far that have a short one.
+    pub fn bodies(&self) -> Vec<String> {
+        self.bodies.lock().unwrap().clone()
     }
 
     /// The heads of all requests so far, in lower case.
@@ -65,7 +74,8 @@ impl Server {
 /// One request; a client that goes away in the middle is fine.
 async fn serve(
     mut stream: TcpStream,
-    seen: &Mutex<Vec<String>>,
+    heads: &Mutex<Vec<String>>,
+    bodies: &Mutex<Vec<String>>,
     say: &(dyn Fn(&str) -> Answer + Send + Sync),
 ) -> Option<()> {
     let mut bytes = Vec::new();
@@ -75,15 +85,23 @@ async fn serve(
             break String::from_utf8_lossy(&bytes[..end]).to_lowercase();
         }
     };
-    seen.lock().unwrap().push(head.clone());
+    heads.lock().unwrap().push(head.clone());
     let said = say(&head);
     if !matches!(said, Answer::Stall(_)) {
         let length = head.lines().find_map(|line| line.strip_prefix("content-length: "));
         let length: usize = length.map_or(0, |length| length.parse().unwrap());
         let mut left = (head.len() + 4 + length).saturating_sub(bytes.len());
-        let mut body = vec![0; 64 << 10];
+        let mut piece = vec![0; 64 << 10];
         while left > 0 {
-            left -= stream.read(&mut body).await.ok().filter(|count| *count > 0)?.min(left);
+            let count = stream.read(&mut piece).await.ok().filter(|count| *count > 0)?.min(left);
+            left -= count;
+            if length <= SHORT {
+                bytes.extend_from_slice(&piece[..count]);
+            }
+        }
+        if (1..=SHORT).contains(&length) {
+            let body = bytes[head.len() + 4..].to_vec();
+            bodies.lock().unwrap().push(String::from_utf8_lossy(&body).into_owned());
         }
     }
     match said {

@@ -86,9 +86,20 @@ async fn encryption_lock_and_checksums_are_asked_for_in_the_headers() {
     if !is_inside("encryption_lock_and_checksums_are_asked_for_in_the_headers") {
         return;
     }
-    for size in [9, PART + 9] {
+    const KMS: &str = "&sse=aws:kms&kmsKey=key-7&lock=compliance&lockDays=3";
+    const KMS_HEADERS: [&str; 3] = [
+        "x-amz-server-side-encryption: aws:kms",
+        "x-amz-server-side-encryption-aws-kms-key-id: key-7",
+        "x-amz-object-lock-mode: compliance",
+    ];
+    const S3_KEYS: &str = "&sse=AES256&lock=governance&lockDays=3";
+    const S3_HEADERS: [&str; 2] =
+        ["x-amz-server-side-encryption: aes256", "x-amz-object-lock-mode: governance"];
+    let asked: [(_, &[&str]); 2] = [(KMS, &KMS_HEADERS), (S3_KEYS, &S3_HEADERS)];
+    for (size, (options, headers)) in
+        [9, PART + 9].into_iter().flat_map(|size| asked.map(|asked| (size, asked)))
+    {
         let server = Server::start(takes_everything(size)).await;
-        let options = "&sse=aws:kms&kmsKey=key-7&lock=compliance&lockDays=3";
         upload(&bucket(&server, options).await, size).await.unwrap();
         let heads = server.heads();
         let made_by = |head: &&String| match size {
@@ -96,14 +107,12 @@ async fn encryption_lock_and_checksums_are_asked_for_in_the_headers() {
             _ => is(head, "post") && head.contains("?uploads"),
         };
         let head = heads.iter().find(made_by).unwrap();
-        for header in [
-            "x-amz-server-side-encryption: aws:kms",
-            "x-amz-server-side-encryption-aws-kms-key-id: key-7",
-            "x-amz-object-lock-mode: compliance",
-            "x-amz-object-lock-retain-until-date: 2069-12-07t00:00:00z",
-        ] {
+        let until = "x-amz-object-lock-retain-until-date: 2069-12-07t00:00:00z";
+        for header in headers.iter().chain([&until]) {
             assert!(head.contains(header), "{header} is missing in\n{head}");
         }
+        let has_key = head.contains("-aws-kms-key-id");
+        assert_eq!(has_key, options == KMS, "{head}");
         let puts: Vec<_> = heads.iter().filter(|head| is(head, "put")).collect();
         assert_eq!(puts.len(), size.div_ceil(PART));
         assert!(puts.iter().all(|head| head.contains("x-amz-checksum-sha256: ")), "{puts:?}");

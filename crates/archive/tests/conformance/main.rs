@@ -12,8 +12,10 @@
 
 mod canned;
 mod child;
+mod credentials;
 mod disk;
 mod faults;
+mod leftovers;
 mod s3;
 mod suite;
 

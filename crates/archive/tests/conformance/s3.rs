@@ -115,11 +115,16 @@ async fn locked_objects_stay(endpoint: &str) {
     assert_eq!(store.head(&free).await.unwrap_err().reason(), "NotFound");
 }
 
-async fn create_locking_bucket(endpoint: &str, name: &str) {
+/// The SDK itself, for what the store's own calls do not do.
+pub async fn client(endpoint: &str) -> aws_sdk_s3::Client {
     let shared = aws_config::defaults(aws_config::BehaviorVersion::latest());
     let shared = shared.endpoint_url(endpoint).load().await;
     let config = aws_sdk_s3::config::Builder::from(&shared).force_path_style(true).build();
-    let create = aws_sdk_s3::Client::from_conf(config).create_bucket().bucket(name);
+    aws_sdk_s3::Client::from_conf(config)
+}
+
+async fn create_locking_bucket(endpoint: &str, name: &str) {
+    let create = client(endpoint).await.create_bucket().bucket(name);
     create.object_lock_enabled_for_bucket(true).send().await.unwrap();
 }
 
