@@ -11,11 +11,11 @@ use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use api::{finalizers, labels, objects, ports};
+use api::{finalizers, objects, ports};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Service};
-use kube::api::{DeleteParams, PostParams, Preconditions};
+use k8s_openapi::api::core::v1::{ConfigMap, Service};
+use kube::api::{DeleteParams, Preconditions};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, Resource, ResourceExt};
@@ -29,6 +29,7 @@ use super::links::{Key, Links, Seen};
 use super::policy::{self, Credentials, ValidatedBackup, Volume};
 use super::records::Recorder;
 use super::secrets::{Identity, Secrets};
+use super::volume::{Claim, Refusals};
 use crate::caches::Caches;
 use crate::call::{is_not_found, within};
 use crate::clock;
@@ -39,6 +40,8 @@ use crate::validate::Validated;
 
 /// How long what was seen of Secrets is believed; nobody watches them.
 const BELIEVED: SignedDuration = SignedDuration::from_mins(5);
+/// The same while backups fail: somebody may be mending the credentials.
+const BELIEVED_IN_TROUBLE: SignedDuration = SignedDuration::from_secs(10);
 
 /// What the spec wants of backups.
 #[derive(Debug)]
@@ -59,6 +62,8 @@ pub struct Attended {
     pub seen: Seen,
     /// What could not be done.
     pub trouble: Option<Error>,
+    /// What the backup volume could not be given, as a sentence.
+    pub shortage: Option<String>,
 }
 
 /// What the backups of all clusters share.
@@ -67,6 +72,7 @@ pub struct Room {
     pub defaults: Defaults,
     /// The links to the sidecars.
     pub links: Links,
+    refusals: Refusals,
     secrets: Mutex<HashMap<String, Known>>,
 }
 
@@ -83,7 +89,7 @@ struct Known {
 impl Room {
     /// Nothing is known yet.
     pub fn new(defaults: Defaults, links: Links) -> Self {
-        Self { defaults, links, secrets: Mutex::default() }
+        Self { defaults, links, refusals: Refusals::default(), secrets: Mutex::default() }
     }
 
     fn known(&self, uid: &str) -> Option<Known> {
@@ -101,6 +107,7 @@ impl Room {
     /// Forgets all clusters but these.
     pub fn keep(&self, is_there: impl Fn(&str) -> bool) {
         self.links.keep(&is_there);
+        self.refusals.keep(&is_there);
         let mut secrets = self.secrets.lock().unwrap_or_else(PoisonError::into_inner);
         secrets.retain(|uid, _| is_there(uid));
     }
@@ -139,10 +146,16 @@ impl Attendant<'_> {
                 Err(error) => (Seen::default(), Err(error)),
             },
         };
+        let mut shortage = None;
         if let Wanted::Valid(backup) = &wanted {
             self.record(backup, &seen).await;
+            shortage = backup.volume.as_ref().and_then(|volume| self.shortage(volume));
         }
-        Attended { wanted, seen, trouble: done.and(followed).err() }
+        Attended { wanted, seen, trouble: done.and(followed).err(), shortage }
+    }
+
+    fn shortage(&self, volume: &Volume) -> Option<String> {
+        self.room.refusals.sentence(&self.cluster.uid, volume)
     }
 
     /// Brings the `Backup` objects to what is stored. A record that could not be written is written
@@ -178,7 +191,8 @@ impl Attendant<'_> {
         }
         let credentials = self.secrets(backup).await?;
         if let Some(volume) = &backup.volume {
-            self.claim(volume).await?;
+            let claim = Claim::new(self.client, self.cluster);
+            claim.ensure(&self.caches.claims, volume, &self.room.refusals).await?;
         }
         let (map, config) = build::config_map(&sight.cluster, self.cluster, backup);
         let versions = Versions { config, credentials };
@@ -197,9 +211,10 @@ impl Attendant<'_> {
     async fn secrets(&self, backup: &ValidatedBackup) -> Result<Option<String>, Error> {
         let (now, uid) = (clock::now(), &self.cluster.uid);
         let known = self.room.known(uid);
+        let believed = if self.room.links.is_failing(uid) { BELIEVED_IN_TROUBLE } else { BELIEVED };
         if let Some(known) = &known
             && known.wanted.as_ref() == Some(&backup.credentials)
-            && now.duration_since(known.at) < BELIEVED
+            && now.duration_since(known.at) < believed
         {
             return Ok(known.credentials.clone());
         }
@@ -218,39 +233,6 @@ impl Attendant<'_> {
             },
         );
         Ok(credentials)
-    }
-
-    /// A claim that is there is adopted as it is: an earlier cluster's backups lie on it.
-    async fn claim(&self, volume: &Volume) -> Result<(), Error> {
-        let wanted = build::claim(self.cluster, volume);
-        let name = wanted.name_any();
-        let api = self.api::<PersistentVolumeClaim>();
-        let there = match self.caches.claims.get(&ObjectRef::from_obj(&wanted)) {
-            Some(there) => Some(there.as_ref().clone()),
-            None => within("reading the backup volume's claim", api.get_opt(&name)).await?,
-        };
-        let kind = "PersistentVolumeClaim";
-        match there {
-            None => {
-                tracing::info!(kind, name, "creating");
-                let params = PostParams {
-                    field_manager: Some(api::FIELD_MANAGER.into()),
-                    ..PostParams::default()
-                };
-                let created = within("claiming the backup volume", api.create(&params, &wanted));
-                created.await.map(drop)
-            }
-            Some(there) if !is_ours(&there, &self.cluster.name.name) => {
-                Err(Error::Clash { kind, name })
-            }
-            Some(there) if there.metadata.deletion_timestamp.is_some() => Err(Error::Missing {
-                kind,
-                name,
-                remedy: "an earlier one is being deleted, and it is made anew once that is gone"
-                    .into(),
-            }),
-            Some(_) => Ok(()),
-        }
     }
 
     /// Follows the sidecar, if it has an address and there is something to call it with.
@@ -361,10 +343,4 @@ impl Attendant<'_> {
     {
         Api::namespaced(self.client.clone(), &self.cluster.name.namespace)
     }
-}
-
-/// Whether a claim is the backup volume's of a cluster of this name, of whatever UID.
-pub fn is_ours(claim: &PersistentVolumeClaim, cluster: &str) -> bool {
-    let label = |key| claim.labels().get(key).map(String::as_str);
-    label(labels::APP) == Some(labels::APP_ETCD) && label(labels::CLUSTER) == Some(cluster)
 }

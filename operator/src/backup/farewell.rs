@@ -4,26 +4,27 @@
 //! The members are left as they are meanwhile, for they are what is saved. What is remembered stands
 //! in the status, so that another replica goes on with the same minute.
 
+#[cfg(test)]
+mod tests;
 mod verdict;
 
 use std::sync::Arc;
 use std::time::Duration;
 
+use api::finalizers;
 use api::sidecar::BackupOrder;
 use api::v1beta1::{Cluster, FinalBackupStatus};
-use api::{finalizers, objects};
 use hyper::StatusCode;
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::{DeleteParams, Preconditions};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 
 use self::verdict::{Answer, Duty, Verdict};
-use super::attend::{Attendant, is_ours};
+use super::attend::Attendant;
 use super::client::{ClientError, SidecarClient};
+use super::volume::Claim;
 use super::{finalizer, policy, records};
 use crate::caches::GuardedCluster;
-use crate::call::{is_not_found, within};
+use crate::call::within;
 use crate::clock;
 use crate::controller::Context;
 use crate::error::Error;
@@ -190,25 +191,9 @@ impl Farewell<'_> {
         if earlier > 0 {
             return Answer::Removed;
         }
-        match self.delete_claim().await {
+        match Claim::new(&self.ctx.client, self.validated).remove().await {
             Ok(()) => Answer::Removed,
             Err(error) => Answer::Silent(error.sentence()),
-        }
-    }
-
-    async fn delete_claim(&self) -> Result<(), Error> {
-        let name = &self.validated.name;
-        let api: Api<PersistentVolumeClaim> =
-            Api::namespaced(self.ctx.client.clone(), &name.namespace);
-        let claim = objects::backup_claim(&name.name);
-        let there = within("reading the backup volume's claim", api.get_opt(&claim)).await?;
-        let Some(there) = there.filter(|there| is_ours(there, &name.name)) else { return Ok(()) };
-        let same = Preconditions { uid: there.uid(), resource_version: None };
-        let params = DeleteParams::default().preconditions(same);
-        match within("deleting the backup volume's claim", api.delete(&claim, &params)).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_not_found(&error) => Ok(()),
-            Err(error) => Err(error),
         }
     }
 

@@ -47,7 +47,8 @@ pub fn tell(after: &mut ClusterStatus, before: &ClusterStatus, seen: &Attended, 
         }
         Wanted::Valid(backup) => {
             after.backup_service_status = service(seen.seen.status.as_deref(), known);
-            claim(backup, seen, after.backup_service_status.as_ref(), old, now)
+            let claim = claim(backup, seen, after.backup_service_status.as_ref(), old, now);
+            claim.map(|claim| with_shortage(claim, seen.shortage.as_deref()))
         }
     };
     let generation = after.observed_generation;
@@ -129,6 +130,12 @@ fn claim(
             message: "the first backup is awaited".into(),
         }),
     }
+}
+
+/// A volume that stays as it is makes no backup worse: it is told beside what holds.
+fn with_shortage(claim: Claim, shortage: Option<&str>) -> Claim {
+    let Some(shortage) = shortage else { return claim };
+    Claim { message: format!("{}; {shortage}", claim.message), ..claim }
 }
 
 fn of(last: Timestamp) -> String {

@@ -26,6 +26,9 @@ mod order;
 mod policy;
 mod records;
 mod secrets;
+#[cfg(test)]
+mod table;
+mod volume;
 
 pub use attend::{Attendant, Attended, Room};
 pub use client::{ClientError, SidecarClient};

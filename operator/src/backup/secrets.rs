@@ -4,6 +4,9 @@
 //! They are read one by one, never listed or watched: whoever may list Secrets may read them all. So
 //! they are looked at when something else about the backups is done, and every few minutes.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use api::objects;

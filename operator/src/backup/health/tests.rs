@@ -44,6 +44,7 @@ fn attended(status: Option<SidecarStatus>) -> Attended {
         wanted: Wanted::Valid(Box::new(backup())),
         seen: Seen { status: status.map(Arc::new), ..Seen::default() },
         trouble: None,
+        shortage: None,
     }
 }
 
@@ -155,6 +156,14 @@ fn what_cannot_be_done_is_said_and_what_passes_is_not() {
     assert_eq!(first(&with(Error::Conflict { what: "a test" })).status, "Unknown");
     let invalid = Attended { wanted: Wanted::Invalid("write a bucket".into()), ..attended(None) };
     assert_eq!(first(&invalid).reason, "InvalidPolicy");
+}
+
+#[test]
+fn a_volume_that_could_not_grow_is_told_beside_what_holds() {
+    let good = attended(Some(good("2026-11-24T09:30:00Z")));
+    let condition = first(&Attended { shortage: Some("the volume stays at 64Mi".into()), ..good });
+    assert_eq!(condition.status, "True");
+    assert!(condition.message.ends_with("09:30:00Z; the volume stays at 64Mi"), "{condition:?}");
 }
 
 #[test]
