@@ -23,12 +23,14 @@ const CREDENTIALS: [(&str, &str); 3] = [
     ("AWS_EC2_METADATA_DISABLED", "true"),
 ];
 
-/// Short enough for a test, long enough for a loaded machine.
+/// Short enough for a test, long enough for a loaded machine and the pauses before another try.
 const SHORT: Patience = Patience {
     call: Duration::from_secs(20),
-    idle: Duration::from_secs(1),
+    idle: Duration::from_secs(10),
     attempt: Duration::from_secs(5),
 };
+/// For what stands still.
+const SHORTEST: Patience = Patience { idle: Duration::from_secs(1), ..SHORT };
 
 /// Whether this is the child, which has credentials; the outer test has run it otherwise.
 fn is_inside(test: &str) -> bool {
@@ -41,6 +43,10 @@ fn is_inside(test: &str) -> bool {
 
 async fn bucket(server: &Server, options: &str) -> Arc<dyn Store> {
     open(&format!("s3://plums/p?endpoint={}{options}", server.endpoint), SHORT).await
+}
+
+async fn impatient(server: &Server) -> Arc<dyn Store> {
+    open(&format!("s3://plums/p?endpoint={}", server.endpoint), SHORTEST).await
 }
 
 fn is(head: &str, method: &str) -> bool {
@@ -200,7 +206,7 @@ async fn an_upload_that_fails_in_the_middle_is_aborted() {
 
 async fn reading(said: impl Fn() -> Answer + Send + Sync + 'static) -> archive::Result<Bytes> {
     let server = Server::start(move |_| said()).await;
-    bucket(&server, "").await.get(&key("x"), Span::ALL).await?.bytes(100).await
+    impatient(&server).await.get(&key("x"), Span::ALL).await?.bytes(100).await
 }
 
 const TEN: &str = "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 10\r\n\r\n";
@@ -233,7 +239,7 @@ async fn what_stands_still_ends_and_what_is_slow_does_not() {
             },
         )
         .await;
-    let still = upload(&bucket(&server, "").await, 2 * PART).await.unwrap_err();
+    let still = upload(&impatient(&server).await, 2 * PART).await.unwrap_err();
     assert_eq!(still.reason(), "Timeout", "{still}");
 }
 

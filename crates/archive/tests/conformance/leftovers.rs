@@ -1,5 +1,7 @@
 //! More unfinished uploads than one answer of the store holds.
 
+use std::collections::BTreeSet;
+
 use archive::{
     abandoned,
     layout::{ArchivePath, BackupId},
@@ -10,6 +12,7 @@ use jiff::Timestamp;
 use testbed::s3::Server;
 
 use crate::{
+    canned::{self, answer},
     child,
     s3::{client, open},
     suite::{key, made},
@@ -61,4 +64,45 @@ async fn thousands_go(endpoint: &str) {
     assert!(abandoned::find(&*store, &archive, later).await.unwrap().is_empty());
     assert_eq!(store.unfinished(&key("v1/shop/kv2")).await.unwrap().len(), 1);
     other.abort().await.unwrap();
+}
+
+/// The real server gives all of them in one answer, Amazon's a thousand at a time.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_page_of_unfinished_uploads_begins_where_the_last_ended() {
+    let test = "leftovers::the_next_page_of_unfinished_uploads_begins_where_the_last_ended";
+    if let Some(url) = child::inside() {
+        let store = open(&url, Patience::default()).await;
+        let found = store.unfinished(&key("v1")).await.unwrap();
+        let ids: BTreeSet<_> = found.iter().map(|upload| &upload.upload).collect();
+        return assert_eq!((found.len(), ids.len()), (2500, 2500));
+    }
+    let server = canned::Server::start(|head| answer(200, "", &page(head))).await;
+    let credentials = [
+        ("AWS_ACCESS_KEY_ID", "quince"),
+        ("AWS_SECRET_ACCESS_KEY", "quince"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+    ];
+    child::run(test, &format!("s3://plums?endpoint={}", server.endpoint), &credentials);
+    assert_eq!(server.heads().len(), 3, "{:?}", server.heads());
+}
+
+/// All uploads are of one name, so their own names alone tell where a page ends.
+fn page(head: &str) -> String {
+    let after = head.split("upload-id-marker=u").nth(1);
+    let after = after.map(|rest| rest.chars().take_while(char::is_ascii_digit).collect::<String>());
+    let first = after.map_or(0, |number| number.parse::<usize>().unwrap() + 1);
+    assert_eq!(first > 0, head.contains("key-marker=v1%2fx"), "{head}");
+    let last = (first + 1000).min(2500) - 1;
+    let upload = |n: usize| {
+        format!(
+            "<Upload><Key>v1/x</Key><UploadId>u{n}</UploadId>\
+             <Initiated>2026-01-01T00:00:00Z</Initiated></Upload>"
+        )
+    };
+    let uploads: String = (first..=last).map(upload).collect();
+    format!(
+        "<ListMultipartUploadsResult><IsTruncated>{}</IsTruncated><NextKeyMarker>v1/x</NextKeyMarker>\
+         <NextUploadIdMarker>u{last}</NextUploadIdMarker>{uploads}</ListMultipartUploadsResult>",
+        last < 2499
+    )
 }
