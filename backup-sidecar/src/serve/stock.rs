@@ -70,6 +70,11 @@ impl Stock {
         Self { store, archive, url, known: Mutex::default(), pins: Mutex::default() }
     }
 
+    /// What the store is called.
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
     /// The store behind it.
     pub(crate) fn store(&self) -> &Arc<dyn Store> {
         &self.store

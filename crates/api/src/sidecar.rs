@@ -200,6 +200,8 @@ pub enum RequestState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupList {
+    /// The store that was asked, as its URL without options.
+    pub store: String,
     /// The backups.
     pub backups: Vec<StoredBackup>,
 }

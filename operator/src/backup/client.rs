@@ -125,6 +125,11 @@ impl SidecarClient {
         Ok(list.backups)
     }
 
+    /// What is stored now of all clusters that bore this name, and where.
+    pub async fn all_backups(&self) -> Result<BackupList, ClientError> {
+        self.read(Method::GET, "/v1/backups?all=true", None, ANSWER + SLACK).await
+    }
+
     /// Orders a backup under an ID of the caller's, and waits so long for its end. The same ID again
     /// is the same order.
     pub async fn order(

@@ -21,8 +21,9 @@ use kube::{Api, Resource, ResourceExt};
 use self::verdict::{Answer, Duty, Verdict};
 use super::attend::Attendant;
 use super::client::{ClientError, SidecarClient};
+use super::policy::{self, ValidatedBackup};
 use super::volume::Claim;
-use super::{finalizer, policy, records};
+use super::{finalizer, location, records};
 use crate::caches::GuardedCluster;
 use crate::call::within;
 use crate::clock;
@@ -53,7 +54,7 @@ pub async fn farewell(guarded: &GuardedCluster, ctx: &Context) -> Result<Action,
         return Ok(Action::await_change());
     }
     let Some(cluster) = fresh(guarded, ctx).await? else { return Ok(Action::await_change()) };
-    let duty = match duty(&cluster, ctx) {
+    let (duty, backup) = match duty(&cluster, ctx) {
         Ok(duty) => duty,
         Err(told) => return release(&cluster, told, ctx).await,
     };
@@ -63,7 +64,7 @@ pub async fn farewell(guarded: &GuardedCluster, ctx: &Context) -> Result<Action,
         return note(&cluster, verdict::begin(clock::now()), ctx).await;
     };
     let validated = validate(&cluster);
-    let farewell = Farewell { ctx, cluster: &cluster, validated: &validated };
+    let farewell = Farewell { ctx, validated: &validated, backup: &backup };
     let answer = farewell.ask(duty, &known).await;
     match verdict::judge(duty, &known, &answer, clock::now()) {
         Verdict::Note(known) => note(&cluster, known, ctx).await,
@@ -72,8 +73,8 @@ pub async fn farewell(guarded: &GuardedCluster, ctx: &Context) -> Result<Action,
     }
 }
 
-/// What is to be done; `Err` when nothing is, with what is to be told of it.
-fn duty(cluster: &Cluster, ctx: &Context) -> Result<Duty, Option<Happening>> {
+/// What is to be done, and where; `Err` when nothing is, with what is to be told of it.
+fn duty(cluster: &Cluster, ctx: &Context) -> Result<(Duty, ValidatedBackup), Option<Happening>> {
     let backup = match policy::validate(cluster, &ctx.backup.defaults) {
         None => return Err(None),
         Some(Err(sentence)) => {
@@ -85,8 +86,8 @@ fn duty(cluster: &Cluster, ctx: &Context) -> Result<Duty, Option<Happening>> {
     };
     let has_served = cluster.status.as_ref().is_some_and(|status| status.served);
     match backup.policy.cleanup_backups_on_cluster_delete {
-        true => Ok(Duty::CleanUp),
-        false if has_served => Ok(Duty::Save),
+        true => Ok((Duty::CleanUp, backup)),
+        false if has_served => Ok((Duty::Save, backup)),
         // It never held any data.
         false => Err(None),
     }
@@ -129,8 +130,8 @@ async fn release(
 
 struct Farewell<'a> {
     ctx: &'a Context,
-    cluster: &'a Cluster,
     validated: &'a Validated,
+    backup: &'a ValidatedBackup,
 }
 
 impl Farewell<'_> {
@@ -168,7 +169,9 @@ impl Farewell<'_> {
 
     async fn clean_up(&self, client: &SidecarClient) -> Answer {
         match client.remove_archive().await {
-            Ok(()) => self.remove_claim(client).await,
+            Ok(()) if self.backup.volume.is_some() => self.remove_claim(client).await,
+            // What lies on a volume of that name is of another policy, or of another cluster.
+            Ok(()) => Answer::Removed,
             Err(ClientError::Refused { status: StatusCode::LOCKED, message, .. }) => {
                 Answer::Locked(message)
             }
@@ -182,13 +185,20 @@ impl Farewell<'_> {
         }
     }
 
-    /// Deletes the claim of the backup volume, unless the archive of another cluster lies on it.
+    /// Deletes the claim of the backup volume, if the sidecar has just looked there and found nothing.
     async fn remove_claim(&self, client: &SidecarClient) -> Answer {
-        let earlier = match client.status(None).await {
-            Ok(status) => status.earlier_backups,
+        let found = match client.all_backups().await {
+            Ok(found) => found,
             Err(error) => return Answer::Silent(said(&error)),
         };
-        if earlier > 0 {
+        let own = found.backups.iter().filter(|it| it.cluster_uid == self.validated.uid).count();
+        if own > 0 {
+            // By a sidecar on its way out, which does not know of the removal.
+            let why = "one more backup was stored meanwhile".into();
+            return Answer::Left { remaining: i64::try_from(own).unwrap_or(i64::MAX), why };
+        }
+        // A sidecar of an earlier policy may have looked elsewhere.
+        if found.store != location::volume() || !found.backups.is_empty() {
             return Answer::Removed;
         }
         match Claim::new(&self.ctx.client, self.validated).remove().await {
@@ -203,7 +213,7 @@ impl Farewell<'_> {
             client: &self.ctx.client,
             caches: &self.ctx.caches,
             cluster: self.validated,
-            store: self.store(),
+            store: self.backup.store.clone(),
         };
         let kept = async {
             let stored = client
@@ -217,11 +227,6 @@ impl Farewell<'_> {
         if let Ok(Err(error)) = outcome {
             tracing::warn!(error = error.sentence(), "the last records were not written");
         }
-    }
-
-    fn store(&self) -> String {
-        let policy = policy::validate(self.cluster, &self.ctx.backup.defaults);
-        policy.and_then(Result::ok).map(|backup| backup.store).unwrap_or_default()
     }
 }
 

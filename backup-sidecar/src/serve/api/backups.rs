@@ -23,7 +23,8 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Response, Failure> {
     let all = Parameters::of(query.as_deref()).flag("all")?;
-    let listing = api.stock()?.list().await?;
+    let stock = api.stock()?;
+    let listing = stock.list().await?;
     let earlier = listing.earlier.iter().filter(|_| all);
     let mut backups: Vec<_> =
         listing.own.iter().chain(earlier).map(|known| known.backup.clone()).collect();
@@ -31,7 +32,7 @@ pub(super) async fn list(
         // Revisions of different clusters cannot be compared.
         backups.sort_by_key(|backup| Reverse(backup.finish_time));
     }
-    json(StatusCode::OK, &BackupList { backups })
+    json(StatusCode::OK, &BackupList { store: stock.url().to_owned(), backups })
 }
 
 /// One backup.

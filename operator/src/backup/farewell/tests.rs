@@ -34,6 +34,7 @@ const BACKUPS: &str = "/apis/etcd.coreos.com/v1beta1/namespaces/shop/backups";
 const EVENTS: &str = "/apis/events.k8s.io/v1/namespaces/shop/events";
 const SERVICE: &str = "/api/v1/namespaces/shop/services/orders-backup-sidecar";
 const SECRET: &str = "/api/v1/namespaces/shop/secrets/orders-backup-client-tls";
+const VOLUME: &str = "file:///var/lib/etcd-backups";
 const CLAIM: &str = "/api/v1/namespaces/shop/persistentvolumeclaims/orders-pvc";
 
 /// A cluster on its way out that has been waited for since so many seconds; `None`: it has just begun.
@@ -310,13 +311,12 @@ async fn a_clean_up_removes_the_archive_then_the_claim() {
     let table = Table::with(&[(CLUSTER, leaving(&cleans_up(), Some(5))), (CLAIM, claim())]);
     let sidecar = Sidecar::start(&table, |call| match call {
         "DELETE /v1/archive" => (Code::OK, json!({})),
-        "GET /v1/status" => (Code::OK, json!({"backups": 0, "backupSize": 0.0, "sequence": 9})),
-        "GET /v1/backups" => (Code::OK, json!({"backups": []})),
+        "GET /v1/backups" => (Code::OK, json!({"store": VOLUME, "backups": []})),
         other => panic!("{other}"),
     });
     let sidecar = sidecar.await;
     look(&table).await.unwrap();
-    assert_eq!(sidecar.asked()[..2], ["DELETE /v1/archive", "GET /v1/status"]);
+    assert_eq!(sidecar.asked()[..2], ["DELETE /v1/archive", "GET /v1/backups"]);
     let expected =
         [format!("DELETE {CLAIM}"), format!("POST {EVENTS}"), format!("PATCH {CLUSTER}")];
     assert_eq!(table.changes(), expected);
@@ -324,23 +324,65 @@ async fn a_clean_up_removes_the_archive_then_the_claim() {
     assert_eq!(finalizers(&table), json!(["other/one"]));
 }
 
-#[tokio::test]
-async fn the_claim_stays_when_an_earlier_cluster_has_an_archive_on_it() {
-    let table = Table::with(&[(CLUSTER, leaving(&cleans_up(), Some(5))), (CLAIM, claim())]);
-    let earlier = |call: &str| match call {
-        "DELETE /v1/archive" => (Code::OK, json!({})),
-        "GET /v1/status" => {
-            let status =
-                json!({"backups": 0, "backupSize": 0.0, "sequence": 9, "earlierBackups": 2});
-            (Code::OK, status)
-        }
-        _ => (Code::OK, json!({"backups": []})),
-    };
-    let _sidecar = Sidecar::start(&table, earlier).await;
+/// A clean-up with this policy, of a claim that stays; the sidecar answers so when it is asked what
+/// there is.
+async fn keeps_the_claim(policy: &Value, answers: Answers) {
+    let table = Table::with(&[(CLUSTER, leaving(policy, Some(5))), (CLAIM, claim())]);
+    let _sidecar = Sidecar::start(&table, answers).await;
     look(&table).await.unwrap();
     assert_eq!(table.get(CLAIM), Some(claim()));
     assert_eq!(told(&table)[0].0, "BackupsRemoved");
     assert_eq!(finalizers(&table), json!(["other/one"]));
+}
+
+#[tokio::test]
+async fn the_claim_stays_when_an_earlier_cluster_has_an_archive_on_it() {
+    keeps_the_claim(&cleans_up(), |call| match call {
+        "DELETE /v1/archive" => (Code::OK, json!({})),
+        // What the status says may be an hour old.
+        "GET /v1/status" => (Code::OK, json!({"backups": 0, "backupSize": 0.0, "sequence": 9})),
+        _ => {
+            let mut earlier = stored("2a-20261124T030000Z");
+            earlier["clusterUid"] = json!("u-0");
+            (Code::OK, json!({"store": VOLUME, "backups": [earlier]}))
+        }
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_cluster_with_backups_in_a_bucket_leaves_the_claim_of_an_earlier_one() {
+    let bucket = json!({"storageType": "S3", "s3": {"bucket": "backups"},
+                        "cleanupBackupsOnClusterDelete": true});
+    keeps_the_claim(&bucket, |call| match call {
+        "DELETE /v1/archive" => (Code::OK, json!({})),
+        _ => (Code::OK, json!({"store": "s3://backups", "backups": []})),
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn the_claim_stays_when_the_sidecar_has_looked_elsewhere() {
+    for answer in
+        [(|_| (Code::OK, json!({"store": "s3://backups", "backups": []}))) as Answers, |_| {
+            (Code::OK, json!({"backups": []}))
+        }]
+    {
+        keeps_the_claim(&cleans_up(), answer).await;
+    }
+}
+
+#[tokio::test]
+async fn a_backup_that_was_stored_during_the_clean_up_is_removed_too() {
+    let table = Table::with(&[(CLUSTER, leaving(&cleans_up(), Some(5))), (CLAIM, claim())]);
+    let late = |call: &str| match call {
+        "DELETE /v1/archive" => (Code::OK, json!({})),
+        _ => (Code::OK, json!({"store": VOLUME, "backups": [stored("2a-20261124T030000Z")]})),
+    };
+    let _sidecar = Sidecar::start(&table, late).await;
+    look(&table).await.unwrap();
+    assert_eq!(table.get(CLAIM), Some(claim()));
+    assert_eq!(finalizers(&table).as_array().unwrap().len(), 2, "it is still waited for");
 }
 
 #[tokio::test]
