@@ -22,7 +22,7 @@ use crate::observe::{Freshness, Sight, archive, look};
 use crate::pace::Pace;
 use crate::validate::{Unmet, Validated, validate};
 use crate::watchdog::Watchdog;
-use crate::{backup, build, clock, objects, report, status};
+use crate::{backup, build, clock, objects, report, restore, status};
 
 /// What every reconcile is done with.
 pub struct Context {
@@ -115,6 +115,7 @@ async fn decide(
     let cluster = validate(&sight.cluster);
     sight.compare(&build::template(&cluster, &ctx.init_image));
     sight.observed.archive = Box::pin(archive(&sight, &ctx.backup.links, freshness)).await;
+    Box::pin(restore::find(&mut sight, &attendant(&cluster, ctx))).await;
     let plan = match cluster.blocked() {
         Some(unmet) if !sight.observed.has_served() && !cluster.desired.paused => blocked(unmet),
         _ => planner::plan(&cluster.desired, &sight.observed, clock::now()),
@@ -136,16 +137,20 @@ async fn surroundings(decided: &Decided, ctx: &Context) -> Result<(), Error> {
     if matches!(decided.plan.phase, Phase::Paused | Phase::Failed) {
         return Ok(());
     }
+    Box::pin(restore::attend(&decided.sight, &attendant(&decided.cluster, ctx))).await?;
     let served = decided.sight.observed.record.served;
     objects::ensure(&ctx.client, &ctx.caches, &decided.cluster, served).await?;
     objects::admit(&ctx.client, &decided.sight).await
 }
 
+fn attendant<'a>(cluster: &'a Validated, ctx: &'a Context) -> Attendant<'a> {
+    Attendant { client: &ctx.client, caches: &ctx.caches, room: &ctx.backup, cluster }
+}
+
 /// Backups, once there is something to back up. What fails there holds up nothing here.
 async fn backups(decided: &mut Decided, ctx: &Context) -> Attended {
     let Decided { sight, cluster, .. } = decided;
-    let attendant =
-        Attendant { client: &ctx.client, caches: &ctx.caches, room: &ctx.backup, cluster };
+    let attendant = attendant(cluster, ctx);
     let may_change = sight.observed.has_served() && !cluster.desired.paused;
     attendant.attend(sight, may_change).await
 }

@@ -24,6 +24,7 @@ mod pace;
 mod pki;
 mod record;
 mod report;
+mod restore;
 mod run;
 mod status;
 mod validate;

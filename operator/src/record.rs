@@ -45,6 +45,7 @@ pub fn write(record: &RestoreRecord, name: &ClusterName, raised_by: Option<i64>)
         saved: None,
         refused: record.refused.iter().cloned().collect(),
         raised_by,
+        message: None,
     };
     match &record.stage {
         Stage::Saving { survivor, order } => {

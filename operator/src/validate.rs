@@ -135,12 +135,6 @@ fn fields_unmet(spec: &ClusterSpec) -> Vec<Unmet> {
     };
     [
         unmet(
-            spec.restore.is_some(),
-            true,
-            "spec.restore is not done by this release; the cluster is not started, since it would \
-             come up empty",
-        ),
-        unmet(
             spec.tls.is_some(),
             true,
             "spec.TLS is not done by this release; the cluster is not started, since it would run \
@@ -238,7 +232,6 @@ mod tests {
     #[test]
     fn what_would_weaken_the_cluster_blocks_it() {
         for (field, value) in [
-            ("restore", json!({"backupClusterName": "old"})),
             ("TLS", json!({"static": {"member": {"peerSecret": "s"}}})),
             ("storage", json!({})),
             ("selfHosted", json!({})),
@@ -247,6 +240,15 @@ mod tests {
             let blocked = validated.blocked().unwrap_or_else(|| panic!("{field} does not block"));
             assert!(blocked.message.contains(&format!("spec.{field}")), "{}", blocked.message);
         }
+    }
+
+    #[test]
+    fn a_restore_begins_from_a_backup() {
+        let spec = json!({"size": 3, "backup": {"pv": {"volumeSizeInMB": 512}},
+                          "restore": {"backupClusterName": "old", "keepRevisions": true}});
+        let validated = fresh(&spec);
+        assert!(validated.unmet.is_empty() && validated.desired.from_backup);
+        assert!(validated.keep_revisions);
     }
 
     #[test]

@@ -39,6 +39,9 @@ pub const APP_BACKUP: &str = "etcd_backup_tool";
 /// Value of [`COMPONENT`] on the backup sidecar.
 pub const COMPONENT_BACKUP: &str = "backup-sidecar";
 
+/// Value of [`COMPONENT`] on the reader that a restore gets its backup from.
+pub const COMPONENT_READER: &str = "restore-reader";
+
 /// Recommended label: what manages the object.
 pub const MANAGED_BY: &str = "app.kubernetes.io/managed-by";
 
@@ -102,6 +105,18 @@ pub fn sidecar_selector(cluster: &str, uid: &str) -> BTreeMap<String, String> {
     pairs([(APP, APP_BACKUP), (CLUSTER, cluster), (CLUSTER_UID, uid)])
 }
 
+/// The labels of the pod of a restore's reader. It is watched with the members and is none of them.
+pub fn of_reader(cluster: &str, uid: &str) -> BTreeMap<String, String> {
+    let mut labels = of_cluster(cluster, uid);
+    labels.extend(pairs([(COMPONENT, COMPONENT_READER)]));
+    labels
+}
+
+/// What the Service of a restore's reader selects.
+pub fn reader_selector(cluster: &str, uid: &str) -> BTreeMap<String, String> {
+    pairs([(APP, APP_ETCD), (CLUSTER, cluster), (CLUSTER_UID, uid), (COMPONENT, COMPONENT_READER)])
+}
+
 /// The labels of what outlives the cluster and is adopted by the next one of its name: the claim of
 /// the backup volume. Those by which it is known again are the seed's.
 pub fn of_claim(cluster: &str) -> BTreeMap<String, String> {
@@ -142,6 +157,13 @@ mod tests {
         let sidecar = of_sidecar("kv", "u-7");
         assert!(member_selector("kv", "u-7").iter().any(|(k, v)| sidecar.get(k) != Some(v)));
         assert!(sidecar_selector("kv", "u-7").iter().all(|(k, v)| sidecar.get(k) == Some(v)));
+    }
+
+    #[test]
+    fn a_reader_is_no_member_and_its_service_leads_to_it() {
+        let reader = of_reader("kv", "u-7");
+        assert!(member_selector("kv", "u-7").iter().any(|(k, v)| reader.get(k) != Some(v)));
+        assert!(reader_selector("kv", "u-7").iter().all(|(k, v)| reader.get(k) == Some(v)));
     }
 
     #[test]

@@ -32,6 +32,22 @@ pub fn backup_claim(cluster: &str) -> String {
     format!("{cluster}-pvc")
 }
 
+/// The reader, which serves the backups that a new cluster is restored from: its pod, Service and
+/// `ConfigMap`.
+pub fn restore_reader(cluster: &str) -> String {
+    format!("{cluster}-restore-reader")
+}
+
+/// Where the reader is asked for by name, and what its certificate names.
+pub fn restore_reader_host(cluster: &str, namespace: &str) -> String {
+    format!("{}.{namespace}.svc", restore_reader(cluster))
+}
+
+/// Secret with the reader's own certificate.
+pub fn restore_reader_tls(cluster: &str) -> String {
+    format!("{cluster}-restore-reader-tls")
+}
+
 /// Secret with the sidecar's own certificate.
 pub fn backup_server_tls(cluster: &str) -> String {
     format!("{cluster}-backup-server-tls")
@@ -75,6 +91,7 @@ mod tests {
     fn the_longest_name_still_makes_host_names() {
         let name = "k".repeat(CLUSTER_NAME_MAX);
         assert!(backup_sidecar(&name).len() <= 63);
+        assert!(restore_reader(&name).len() <= 63);
     }
 
     #[test]

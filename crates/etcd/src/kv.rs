@@ -18,8 +18,14 @@ pub struct KeyValue {
     pub key: Vec<u8>,
     /// The value.
     pub value: Vec<u8>,
+    /// The revision that made it.
+    pub create_revision: i64,
     /// The revision that last changed it.
     pub mod_revision: i64,
+    /// How often it was written since it was made.
+    pub version: i64,
+    /// The lease that it goes with; 0 without one.
+    pub lease: i64,
 }
 
 impl MemberClient {
@@ -73,9 +79,10 @@ impl MemberClient {
         let mut answer = self.call("get", self.timeouts.kv, client.get(key, Some(options))).await?;
         let revision = answer.header().map_or(0, etcd_client::ResponseHeader::revision);
         let keys = answer.take_kvs().into_iter().map(|kv| {
-            let mod_revision = kv.mod_revision();
+            let (create_revision, mod_revision) = (kv.create_revision(), kv.mod_revision());
+            let (version, lease) = (kv.version(), kv.lease());
             let (key, value) = kv.into_key_value();
-            KeyValue { key, value, mod_revision }
+            KeyValue { key, value, create_revision, mod_revision, version, lease }
         });
         Ok((keys.collect(), revision))
     }

@@ -13,7 +13,7 @@ use super::{Actor, Outcome};
 use crate::build::{Origin, Start};
 use crate::error::Error;
 use crate::observe::Sight;
-use crate::{clock, record};
+use crate::{clock, record, restore};
 
 /// How far beyond all that is known a restored cluster goes on: further than an etcd writes between
 /// two backups, so that nobody who remembers a revision meets it again with another content.
@@ -30,7 +30,8 @@ impl Actor<'_> {
             Stage::Restoring { backup, .. } => self.raise(restore.cause, backup, highest),
             Stage::Saving { .. } => None,
         };
-        let written = record::write(restore, &self.cluster.name, raised_by);
+        let mut written = record::write(restore, &self.cluster.name, raised_by);
+        written.message = self.sight.chosen.clone();
         self.remember(|status| {
             if let Cause::Recovery(number) = restore.cause {
                 status.recoveries = i32::try_from(number).unwrap_or(i32::MAX);
@@ -57,12 +58,25 @@ impl Actor<'_> {
         self.reserve(number).await?;
         let recorded = self.sight.cluster.status.as_ref().and_then(|it| it.restore.as_ref());
         let raised_by = recorded.and_then(|restore| restore.raised_by);
-        let origin = self.origin(backup, raised_by);
+        let origin = match recorded.map(|restore| restore.cause) {
+            Some(RestoreCause::Manual) => self.from_reader(backup, raised_by),
+            _ => self.from_own(backup, raised_by),
+        };
         self.create(number, &Start::Restored(origin)).await
     }
 
+    /// The reader serves what `spec.restore` names; of several clusters of a name the one that the
+    /// backup's place names.
+    fn from_reader(&self, backup: &BackupRef, raised_by: Option<i64>) -> Origin {
+        let (name, namespace) = (&self.cluster.name.name, &self.cluster.name.namespace);
+        let host = objects::restore_reader_host(name, namespace);
+        let from = format!("https://{host}:{}", ports::SIDECAR);
+        let uid = restore::uid_in(&backup.location);
+        Origin { from, uid, ..self.from_own(backup, raised_by) }
+    }
+
     /// The cluster's own sidecar serves its backups, wherever they are stored.
-    fn origin(&self, backup: &BackupRef, raised_by: Option<i64>) -> Origin {
+    fn from_own(&self, backup: &BackupRef, raised_by: Option<i64>) -> Origin {
         let (name, namespace) = (&self.cluster.name.name, &self.cluster.name.namespace);
         let host = objects::backup_sidecar_host(name, namespace);
         Origin {
@@ -131,25 +145,29 @@ fn alone(name: String, node: Option<String>) -> MemberStatus {
 
 /// The restore is over: it becomes the last one, and what it used up is remembered.
 fn conclude(status: &mut ClusterStatus) {
-    let Some(RestoreStatus { cause, backup: Some(backup), raised_by, refused, .. }) =
+    let Some(RestoreStatus { cause, backup: Some(backup), raised_by, refused, message, .. }) =
         status.restore.take()
     else {
         return;
     };
     let revision = backup.revision.saturating_add(raised_by.unwrap_or_default());
     status.highest_revision = status.highest_revision.max(Some(revision));
-    let why = match cause {
-        RestoreCause::Manual => "as spec.restore asked",
-        RestoreCause::Recovery => "since the data of a majority of members was gone",
-    };
     let refused = match refused.as_slice() {
         [] => String::new(),
         refused => format!("; refused before it, since damaged: {}", refused.join(", ")),
     };
-    let message = format!(
-        "backup {} with the data of revision {}, complete at {}, was restored from {} {why}{refused}",
-        backup.id, backup.revision, backup.finish_time.0, backup.location
-    );
+    let what = message.unwrap_or_else(|| {
+        format!(
+            "backup {} (revision {}, complete at {}) from {}",
+            backup.id, backup.revision, backup.finish_time.0, backup.location
+        )
+    });
+    let message = match cause {
+        RestoreCause::Manual => format!("restored, as spec.restore asks: {what}"),
+        RestoreCause::Recovery => {
+            format!("restored, since the data of a majority of members was gone: {what}{refused}")
+        }
+    };
     let time = Time(record::whole_seconds(clock::now()));
     status.last_restore =
         Some(LastRestoreStatus { cause, backup, revision, time, message: Some(message) });
@@ -196,6 +214,7 @@ mod tests {
             saved: None,
             refused: vec!["a".into()],
             raised_by,
+            message: None,
         };
         let highest_revision = Some(50);
         ClusterStatus { restore: Some(restore), highest_revision, ..ClusterStatus::default() }

@@ -56,6 +56,7 @@ fn sight() -> Sight {
             archive: planner::Archive::NoPolicy,
             source: planner::Source::Unresolved("no restore is wanted".into()),
         },
+        chosen: None,
     }
 }
 

@@ -262,6 +262,34 @@ impl Attendant<'_> {
     }
 
     /// What is known of the Secrets; the certificate is read if nothing is.
+    /// A client for another address of this cluster's: a restore's reader. `None` while there is no
+    /// certificate.
+    pub async fn caller(
+        &self,
+        address: SocketAddr,
+        host: &str,
+    ) -> Result<Option<SidecarClient>, Error> {
+        let Some(Known { identity: Identity { trusted, own }, .. }) = self.known().await? else {
+            return Ok(None);
+        };
+        let client = SidecarClient::new(address, host, &trusted, &own);
+        let what = "preparing to call the reader";
+        client.map(Some).map_err(|source| Error::Sidecar { what, source })
+    }
+
+    /// Sees to the Secrets of a restore's reader, and to that of whoever calls it.
+    pub async fn reader_secrets(&self, place: &ValidatedBackup) -> Result<(), Error> {
+        let (now, operators) = (clock::now(), &self.room.defaults.namespace);
+        let secrets = Secrets::new(self.client, self.cluster);
+        secrets.ensure(place, operators, now).await?;
+        secrets.ensure_reader(operators, now).await
+    }
+
+    /// Deletes the Secret of a restore's reader.
+    pub async fn remove_reader_secret(&self) -> Result<(), Error> {
+        Secrets::new(self.client, self.cluster).remove_reader().await
+    }
+
     async fn known(&self) -> Result<Option<Known>, Error> {
         if let Some(known) = self.room.known(&self.cluster.uid) {
             return Ok(Some(known));

@@ -31,11 +31,16 @@ mod table;
 mod volume;
 
 pub use attend::{Attendant, Attended, Room};
+pub use build::{Reading, reader};
 pub use client::{ClientError, SidecarClient};
 pub use defaults::Defaults;
+#[cfg(test)]
+pub use defaults::Volumes;
 pub use farewell::{farewell, is_leaving};
 pub use health::{happening, tell};
 #[cfg(test)]
 pub use links::Silence;
 pub use links::{Key, Links, Seen};
+pub use location::volume as volume_store;
 pub use order::{on_error, reconcile};
+pub use policy::{Credentials, ValidatedBackup, Volume, validate as policy_of};

@@ -74,6 +74,22 @@ impl<'a> Secrets<'a> {
         Ok(Ready { identity: Identity { trusted: authorities.trusted, own }, credentials })
     }
 
+    /// Makes or renews the certificate of a restore's reader.
+    pub async fn ensure_reader(&self, operators: &str, now: Timestamp) -> Result<(), Error> {
+        let authorities = authorities(self.client, operators, now).await?;
+        let name = &self.cluster.name;
+        let host = objects::restore_reader_host(&name.name, &name.namespace);
+        let common_name = objects::restore_reader(&name.name);
+        let leaf = Leaf { common_name, names: vec![host], purpose: Purpose::Server };
+        let secret = objects::restore_reader_tls(&name.name);
+        self.certificate(&authorities, secret, &leaf, now).await.map(drop)
+    }
+
+    /// Deletes the certificate of a restore's reader.
+    pub async fn remove_reader(&self) -> Result<(), Error> {
+        self.remove_one(&objects::restore_reader_tls(&self.cluster.name.name)).await
+    }
+
     /// Reads what the operator calls the sidecar with; `None` when there is nothing like it.
     pub async fn identity(&self) -> Result<Option<Identity>, Error> {
         let name = objects::backup_client_tls(&self.cluster.name.name);
@@ -93,19 +109,23 @@ impl<'a> Secrets<'a> {
             objects::backup_client_tls(name),
             objects::backup_credentials(name),
         ] {
-            let Some(there) = self.get(&secret).await? else { continue };
-            if !is_owned(&there.metadata, &self.cluster.uid) {
-                continue;
-            }
-            let same = Preconditions { uid: there.uid(), resource_version: None };
-            let params = DeleteParams::default().preconditions(same);
-            match within("deleting a Secret", self.api.delete(&secret, &params)).await {
-                Ok(_) => {}
-                Err(error) if is_not_found(&error) => {}
-                Err(error) => return Err(error),
-            }
+            self.remove_one(&secret).await?;
         }
         Ok(())
+    }
+
+    async fn remove_one(&self, secret: &str) -> Result<(), Error> {
+        let Some(there) = self.get(secret).await? else { return Ok(()) };
+        if !is_owned(&there.metadata, &self.cluster.uid) {
+            return Ok(());
+        }
+        let same = Preconditions { uid: there.uid(), resource_version: None };
+        let params = DeleteParams::default().preconditions(same);
+        match within("deleting a Secret", self.api.delete(secret, &params)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_not_found(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
     }
 
     /// The certificate in this Secret, made anew if it is not as it shall be.

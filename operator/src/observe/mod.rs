@@ -21,7 +21,7 @@ use kube::{Api, Client, ResourceExt};
 use planner::name::ClusterName;
 use planner::{Archive, Members, NodeState, Observed, PodState, Source};
 
-pub use archive::archive;
+pub use archive::{archive, reference};
 pub use members::{EtcdView, host_port};
 pub use nodes::{Nodes, state as node_state};
 
@@ -51,6 +51,8 @@ pub struct Sight {
     /// The same in the form that decisions are made on.
     pub observed: Observed,
 }
+    /// Which backup was chosen of which for `spec.restore`.
+    pub chosen: Option<String>,
 
 impl Sight {
     /// The membership, if there is an answer that can be this cluster's.
@@ -86,7 +88,7 @@ pub async fn look(
     let nodes = nodes(client, caches, &cluster, &pods, freshness).await?;
     let etcd = EtcdView::ask(&pods, &name, record::cluster_id(&cluster)).await;
     let observed = observed(caches, &cluster, &name, &pods, &nodes, &etcd);
-    Ok(Some(Sight { cluster, name, pods, etcd, observed }))
+    Ok(Some(Sight { cluster, name, pods, etcd, observed, chosen: None }))
 }
 
 async fn cluster(

@@ -107,8 +107,8 @@ pub struct ClusterSpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub backup: Option<BackupPolicy>,
 
-    /// Create the cluster from a backup instead of empty. Needs backup too. This release does not
-    /// restore yet, and the condition UnsupportedField says so.
+    /// Create the cluster from a backup instead of empty. Needs backup too. Of no meaning once the
+    /// cluster serves.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub restore: Option<RestorePolicy>,
 

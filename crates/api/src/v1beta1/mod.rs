@@ -29,7 +29,7 @@ pub use {
     cluster::ClusterSpec,
     pod::PodPolicy,
     recovery::{QuorumLossPolicy, RecoveryPolicy},
-    restore::RestorePolicy,
+    restore::{ClaimSource, RestoreLocation, RestorePolicy, RestoreTarget},
     restore_status::{LastRestoreStatus, PinnedBackup, RestoreCause, RestoreStage, RestoreStatus},
     self_hosted::SelfHostedPolicy,
     status::{ClusterStatus, Health, MemberStatus, MembersStatus, Phase, Role},

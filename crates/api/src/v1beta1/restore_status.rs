@@ -45,6 +45,10 @@ pub struct RestoreStatus {
     /// from that revision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub raised_by: Option<i64>,
+
+    /// Which backup was chosen of which, with spec.restore.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub message: Option<String>,
 }
 
 /// Why data is restored.

@@ -42,6 +42,7 @@ pub(crate) const SPEC: [Rule; 2] = [
     },
     Rule {
         rule: "!has(self.restore) || !has(self.backup) || \
+               !has(self.restore.backupClusterName) || \
                self.restore.storageType == self.backup.storageType || \
                self.restore.storageType in ['', 'PersistentVolume'] && \
                self.backup.storageType in ['', 'PersistentVolume']",
@@ -218,6 +219,31 @@ pub(crate) const BACKUP_CLUSTER_NAME: [Rule; 1] = [Rule {
     rule: "self.matches('^[a-z]([-a-z0-9]*[a-z0-9])?$')",
     message: "backupClusterName must be the name of the cluster whose backup is restored, such \
               as kv-store",
+}];
+
+pub(crate) const RESTORE: [Rule; 2] = [
+    Rule {
+        rule: "(has(self.backupClusterName) ? 1 : 0) + (has(self.backup) ? 1 : 0) + \
+               (has(self.location) ? 1 : 0) == 1",
+        message: "restore must say what to restore, by one of backupClusterName, backup (the name of \
+                  a Backup) and location",
+    },
+    Rule {
+        rule: "!has(self.backup) || !has(self.target)",
+        message: "backup names one backup already: leave target out",
+    },
+];
+
+pub(crate) const LOCATION: [Rule; 1] = [Rule {
+    rule: "(has(self.pv) ? 1 : 0) + (has(self.s3) ? 1 : 0) + (has(self.gcs) ? 1 : 0) + \
+           (has(self.azure) ? 1 : 0) == 1",
+    message: "location must say where the backups are, by one of pv, s3, gcs and azure, such as \
+              pv: {claimName: kv-pvc}",
+}];
+
+pub(crate) const TARGET: [Rule; 1] = [Rule {
+    rule: "has(self.revision) != has(self.time)",
+    message: "target must be a revision or a time; leave it out for the newest backup",
 }];
 
 pub(crate) const TLS: [Rule; 1] = [Rule {

@@ -57,6 +57,7 @@ fn sight(cluster: &Value) -> Sight {
             archive: planner::Archive::NoPolicy,
             source: planner::Source::Unresolved("no restore is wanted".into()),
         },
+        chosen: None,
     }
 }
 

@@ -45,6 +45,6 @@ pub fn config_map(
     (map, hash)
 }
 
-fn text(config: &SidecarConfig) -> String {
+pub(super) fn text(config: &SidecarConfig) -> String {
     serde_json::to_string_pretty(config).unwrap_or_default()
 }

@@ -7,6 +7,7 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStrategy}
 use k8s_openapi::api::core::v1::{PodSecurityContext, PodSpec, PodTemplateSpec, SeccompProfile};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 
+use super::volumes::Names;
 use super::{container, volumes};
 use crate::backup::policy::ValidatedBackup;
 use crate::build::metadata;
@@ -53,7 +54,7 @@ pub fn deployment(
                     annotations: Some(annotations(versions)),
                     ..ObjectMeta::default()
                 }),
-                spec: Some(pod(cluster, backup, image)),
+                spec: Some(pod(cluster, &Names::of_sidecar(name), backup, image)),
             },
             ..DeploymentSpec::default()
         }),
@@ -71,12 +72,17 @@ fn annotations(versions: &Versions) -> BTreeMap<String, String> {
 }
 
 /// Where the members may run, the sidecar may too.
-fn pod(cluster: &Validated, backup: &ValidatedBackup, image: &str) -> PodSpec {
+pub(super) fn pod(
+    cluster: &Validated,
+    names: &Names,
+    backup: &ValidatedBackup,
+    image: &str,
+) -> PodSpec {
     let policy = &cluster.pod;
     let selector = (!policy.node_selector.is_empty()).then(|| policy.node_selector.clone());
     PodSpec {
         containers: vec![container::sidecar(backup, image)],
-        volumes: Some(volumes::volumes(&cluster.name.name, backup)),
+        volumes: Some(volumes::volumes(&cluster.name.name, names, backup)),
         node_selector: selector,
         tolerations: some(policy.tolerations.clone()),
         image_pull_secrets: some(policy.image_pull_secrets.clone()),

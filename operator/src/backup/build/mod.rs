@@ -4,6 +4,7 @@ mod claim;
 mod config;
 mod container;
 mod deployment;
+mod reader;
 mod secret;
 mod service;
 #[cfg(test)]
@@ -13,6 +14,7 @@ mod volumes;
 pub use claim::claim;
 pub use config::config_map;
 pub use deployment::{Versions, deployment};
+pub use reader::{Reading, reader};
 pub use secret::{credentials, tls};
 pub use service::service;
 

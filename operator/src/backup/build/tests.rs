@@ -69,6 +69,21 @@ fn deployment_in_s3() {
 }
 
 #[test]
+fn a_reader_of_another_cluster_s_volume() {
+    let (_, cluster, backup) = read(&on_volume());
+    let source = api::sidecar::ClusterIdentity {
+        namespace: "shop".into(),
+        name: "carts".into(),
+        uid: "u-1".into(),
+    };
+    let reading = Reading { source, place: &backup, claim: Some("carts-pvc") };
+    let (map, service, pod) = reader(&cluster, &reading, "sidecar:1");
+    insta::assert_yaml_snapshot!(map);
+    insta::assert_yaml_snapshot!(service);
+    insta::assert_yaml_snapshot!(pod);
+}
+
+#[test]
 fn the_service_and_the_claim() {
     let (_, cluster, backup) = read(&on_volume());
     insta::assert_yaml_snapshot!(service(&cluster));

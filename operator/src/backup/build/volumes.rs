@@ -36,10 +36,31 @@ pub(super) fn mounts(backup: &ValidatedBackup) -> Vec<VolumeMount> {
     mounts
 }
 
+/// Names of the objects that a pod reads.
+pub(super) struct Names {
+    /// The `ConfigMap` with the configuration.
+    pub(super) config: String,
+    /// The Secret with the pod's own certificate.
+    pub(super) tls: String,
+    /// The claim of the volume, if there is one.
+    pub(super) claim: String,
+}
+
+impl Names {
+    /// Those of a cluster's sidecar.
+    pub(super) fn of_sidecar(cluster: &str) -> Self {
+        Self {
+            config: objects::backup_sidecar(cluster),
+            tls: objects::backup_server_tls(cluster),
+            claim: objects::backup_claim(cluster),
+        }
+    }
+}
+
 /// The volumes of the pod. Configuration, certificate and credentials are one volume, in which all
 /// follow their objects.
-pub(super) fn volumes(cluster: &str, backup: &ValidatedBackup) -> Vec<Volume> {
-    let mut sources = vec![config(cluster), tls(cluster)];
+pub(super) fn volumes(cluster: &str, names: &Names, backup: &ValidatedBackup) -> Vec<Volume> {
+    let mut sources = vec![config(&names.config), tls(&names.tls)];
     sources.extend(credentials_secret(cluster, backup).map(credentials));
     let settings = Volume {
         name: SETTINGS.into(),
@@ -53,7 +74,7 @@ pub(super) fn volumes(cluster: &str, backup: &ValidatedBackup) -> Vec<Volume> {
     let backups = backup.volume.as_ref().map(|_| Volume {
         name: BACKUPS.into(),
         persistent_volume_claim: Some(PersistentVolumeClaimVolumeSource {
-            claim_name: objects::backup_claim(cluster),
+            claim_name: names.claim.clone(),
             read_only: None,
         }),
         ..Volume::default()
@@ -61,10 +82,10 @@ pub(super) fn volumes(cluster: &str, backup: &ValidatedBackup) -> Vec<Volume> {
     std::iter::once(settings).chain(backups).collect()
 }
 
-fn config(cluster: &str) -> VolumeProjection {
+fn config(from: &str) -> VolumeProjection {
     VolumeProjection {
         config_map: Some(ConfigMapProjection {
-            name: objects::backup_sidecar(cluster),
+            name: from.to_owned(),
             items: Some(vec![item(CONFIG_KEY, name(paths::CONFIG))]),
             optional: None,
         }),
@@ -72,8 +93,8 @@ fn config(cluster: &str) -> VolumeProjection {
     }
 }
 
-fn tls(cluster: &str) -> VolumeProjection {
-    secret(objects::backup_server_tls(cluster), &TLS_KEYS, name(paths::TLS), None)
+fn tls(from: &str) -> VolumeProjection {
+    secret(from.to_owned(), &TLS_KEYS, name(paths::TLS), None)
 }
 
 /// Optional, for not every store has every key; a Secret that is missing is told by the operator.

@@ -1,0 +1,238 @@
+//! Which of the backups that are there is restored. Pure.
+
+use std::collections::BTreeSet;
+
+use api::sidecar::StoredBackup;
+use planner::BackupRef;
+
+use super::wish::{Target, Wish};
+use crate::observe::reference;
+
+/// What was chosen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Choice {
+    /// This one.
+    One {
+        /// Pinned.
+        backup: Box<BackupRef>,
+        /// The id of the one before it, to be named should this one be refused.
+        before: Option<String>,
+        /// What was chosen of which, and how far it is from what was asked for.
+        told: String,
+    },
+    /// None is such; the sentence says what there is.
+    None(String),
+}
+
+/// Chooses. Backups of several clusters of the name are told apart by UID: the newest decides whose
+/// are meant, since revisions of one say nothing of another.
+pub fn choose(wish: &Wish, all: &[StoredBackup]) -> Choice {
+    let is_meant = |backup: &&StoredBackup| {
+        wish.uid.as_ref().is_none_or(|uid| backup.cluster_uid == *uid)
+            && wish.id.as_ref().is_none_or(|id| backup.id == *id)
+    };
+    let mut meant: Vec<&StoredBackup> = all.iter().filter(is_meant).collect();
+    meant.sort_by(|one, other| key(other).cmp(&key(one)));
+    let sound = meant.iter().find(|backup| backup.damaged.is_none());
+    let Some(newest) = sound.copied() else { return none(wish, &meant) };
+    let uids: BTreeSet<&str> = meant.iter().map(|backup| backup.cluster_uid.as_str()).collect();
+    meant.retain(|it| it.cluster_uid == newest.cluster_uid && it.damaged.is_none());
+    let mut fit = meant.iter().filter(|backup| is_at_or_before(backup, wish.target));
+    let Some(chosen) = fit.next().copied() else { return too_early(wish, &meant) };
+    Choice::One {
+        backup: Box::new(reference(chosen)),
+        before: fit.next().map(|backup| backup.id.clone()),
+        told: told(wish, chosen, &uids),
+    }
+}
+
+fn key(backup: &StoredBackup) -> (jiff::Timestamp, &str) {
+    (backup.finish_time, &backup.id)
+}
+
+fn is_at_or_before(backup: &StoredBackup, target: Target) -> bool {
+    match target {
+        Target::Latest => true,
+        Target::Revision(revision) => backup.revision <= revision,
+        Target::Time(time) => backup.finish_time <= time,
+    }
+}
+
+/// What was looked for, in words.
+fn looked_for(wish: &Wish) -> String {
+    let mut words = format!("{}/{}", wish.namespace, wish.cluster);
+    if let Some(uid) = &wish.uid {
+        words = format!("{words} (UID {uid})");
+    }
+    let place = match &wish.claim {
+        Some(claim) => format!("the volume of claim {claim}"),
+        None => wish.place.store.clone(),
+    };
+    format!("{words} in {place}")
+}
+
+fn none(wish: &Wish, damaged: &[&StoredBackup]) -> Choice {
+    let place = looked_for(wish);
+    let what = wish.id.as_ref().map_or("backup".to_owned(), |id| format!("backup {id}"));
+    Choice::None(match damaged.first() {
+        Some(first) => format!(
+            "every {what} of {place} is damaged; the newest, {}: {}",
+            first.id,
+            first.damaged.as_deref().unwrap_or_default()
+        ),
+        None => format!("there is no {what} of {place}: look at the names and at the place"),
+    })
+}
+
+fn too_early(wish: &Wish, meant: &[&StoredBackup]) -> Choice {
+    let oldest = meant.last().map_or_else(String::new, |oldest| {
+        format!(
+            "; the oldest is {} (revision {}, complete at {})",
+            oldest.id, oldest.revision, oldest.finish_time
+        )
+    });
+    let target = match wish.target {
+        Target::Latest => "at all".to_owned(),
+        Target::Revision(revision) => format!("at or before revision {revision}"),
+        Target::Time(time) => format!("that was complete at {time}"),
+    };
+    Choice::None(format!("there is no backup of {} {target}{oldest}", looked_for(wish)))
+}
+
+fn told(wish: &Wish, chosen: &StoredBackup, uids: &BTreeSet<&str>) -> String {
+    let mut words = format!(
+        "backup {} (revision {}, complete at {}) of {}",
+        chosen.id,
+        chosen.revision,
+        chosen.finish_time,
+        looked_for(wish)
+    );
+    words = match wish.target {
+        Target::Latest => words,
+        Target::Revision(revision) => {
+            let before = revision.saturating_sub(chosen.revision);
+            format!("{words}, {before} revisions before revision {revision}, which was asked for")
+        }
+        Target::Time(time) => {
+            let before = time.duration_since(chosen.finish_time);
+            format!("{words}, {before:#} before {time}, which was asked for")
+        }
+    };
+    if uids.len() < 2 {
+        return words;
+    }
+    let others: Vec<&str> = uids.iter().copied().filter(|uid| *uid != chosen.cluster_uid).collect();
+    format!(
+        "{words}; of the cluster with UID {}, whose backup is the newest: for another of the name \
+         write its uid in spec.restore.location ({})",
+        chosen.cluster_uid,
+        others.join(", ")
+    )
+}
+
+/// The UID of the cluster that a backup is of, from where it is stored:
+/// `…/v1/NAMESPACE/CLUSTER/UID/snapshots/…`.
+pub fn uid_in(location: &str) -> Option<String> {
+    let (archive, _) = location.rsplit_once("/snapshots/")?;
+    archive.rsplit('/').next().filter(|uid| !uid.is_empty()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+    use crate::backup::{Credentials, ValidatedBackup};
+
+    fn wish(target: Target) -> Wish {
+        Wish {
+            namespace: "shop".into(),
+            cluster: "orders".into(),
+            uid: None,
+            id: None,
+            target,
+            place: ValidatedBackup {
+                policy: serde_json::from_value(json!({})).unwrap(),
+                store: "s3://b".into(),
+                credentials: Credentials::None,
+                volume: None,
+            },
+            claim: None,
+        }
+    }
+
+    fn stored(uid: &str, id: &str, revision: i64, minute: u32, more: &Value) -> StoredBackup {
+        let mut backup = json!({
+            "id": id, "clusterUid": uid, "reason": "scheduled", "etcdVersion": "3.6.16",
+            "revision": revision, "compactRevision": 0, "rawSize": 9, "storedSize": 9,
+            "manifestDigest": "ab", "startTime": "2026-11-24T02:00:00Z",
+            "finishTime": format!("2026-11-24T03:{minute:02}:00Z"),
+            "location": format!("s3://b/v1/shop/orders/{uid}/snapshots/{id}"),
+        });
+        backup.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
+        serde_json::from_value(backup).unwrap()
+    }
+
+    fn all() -> Vec<StoredBackup> {
+        vec![
+            stored("old", "x", 900, 5, &json!({})),
+            stored("new", "a", 10, 10, &json!({})),
+            stored("new", "b", 20, 20, &json!({})),
+            stored("new", "c", 30, 30, &json!({})),
+        ]
+    }
+
+    fn chosen(wish: &Wish, all: &[StoredBackup]) -> (String, Option<String>, String) {
+        let Choice::One { backup, before, told } = choose(wish, all) else { panic!() };
+        (backup.id, before, told)
+    }
+
+    #[test]
+    fn the_newest_of_all_clusters_of_the_name_is_taken_and_the_others_are_named() {
+        let (id, before, told) = chosen(&wish(Target::Latest), &all());
+        assert_eq!((id.as_str(), before.as_deref()), ("c", Some("b")));
+        assert!(told.contains("UID new") && told.contains("(old)"), "{told}");
+        let (id, before, told) =
+            chosen(&Wish { uid: Some("old".into()), ..wish(Target::Latest) }, &all());
+        assert_eq!((id.as_str(), before), ("x", None));
+        assert!(!told.contains("another of the name"), "{told}");
+    }
+
+    #[test]
+    fn a_target_takes_the_last_one_at_or_before_it_and_says_how_far_that_is() {
+        let (id, _, told) = chosen(&wish(Target::Revision(29)), &all());
+        assert_eq!(id, "b");
+        assert!(told.contains("9 revisions before revision 29"), "{told}");
+        assert_eq!(chosen(&wish(Target::Revision(30)), &all()).0, "c");
+        let time = "2026-11-24T03:19:59Z".parse().unwrap();
+        let (id, _, told) = chosen(&wish(Target::Time(time)), &all());
+        assert_eq!(id, "a");
+        assert!(told.contains("9m 59s before"), "{told}");
+    }
+
+    #[test]
+    fn what_is_not_there_is_said_with_what_is() {
+        let Choice::None(why) = choose(&wish(Target::Revision(9)), &all()) else { panic!() };
+        assert!(why.contains("before revision 9") && why.contains("the oldest is a"), "{why}");
+        let Choice::None(why) = choose(&wish(Target::Latest), &[]) else { panic!() };
+        assert!(why.contains("shop/orders in s3://b"), "{why}");
+    }
+
+    #[test]
+    fn a_damaged_one_is_left_out_and_named_when_there_is_no_other() {
+        let damaged = json!({"damaged": "read back and found damaged"});
+        let mut all = all();
+        all.push(stored("new", "d", 40, 40, &damaged));
+        assert_eq!(chosen(&wish(Target::Latest), &all).0, "c");
+        let only = [stored("new", "d", 40, 40, &damaged)];
+        let Choice::None(why) = choose(&wish(Target::Latest), &only) else { panic!() };
+        assert!(why.contains("is damaged; the newest, d: read back"), "{why}");
+    }
+
+    #[test]
+    fn the_uid_is_read_from_the_place() {
+        let on_volume = "file:///var/lib/etcd-backups/v1/shop/orders/u-1/snapshots/0a-2026/";
+        assert_eq!(uid_in(on_volume).as_deref(), Some("u-1"));
+        assert_eq!(uid_in("s3://b"), None);
+    }
+}

@@ -1,0 +1,203 @@
+//! The reader's objects: brought about while a restore needs them, and taken away afterwards.
+
+use std::fmt::Debug;
+
+use api::{annotations, objects};
+use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
+use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::core::NamespaceResourceScope;
+use kube::runtime::reflector::{ObjectRef, Store};
+use kube::{Api, Resource, ResourceExt};
+use serde::de::DeserializeOwned;
+
+use super::wish::Wish;
+use crate::backup::{Attendant, Reading, reader};
+use crate::caches::Caches;
+use crate::call::{is_not_found, within};
+use crate::error::Error;
+use crate::objects::ensure_one;
+use crate::observe::{Sight, is_owned};
+
+/// The reader of one cluster's restore.
+pub struct Reader<'a> {
+    /// The cluster, and what is done with.
+    pub attendant: &'a Attendant<'a>,
+}
+
+impl Reader<'_> {
+    /// Brings it about. One that was made for another wish is made anew.
+    pub async fn ensure(&self, wish: &Wish) -> Result<(), Error> {
+        let at = self.attendant;
+        let reading = Reading {
+            source: api::sidecar::ClusterIdentity {
+                namespace: wish.namespace.clone(),
+                name: wish.cluster.clone(),
+                // Nobody's backups but all that bore the name are listed.
+                uid: at.cluster.uid.clone(),
+            },
+            place: &wish.place,
+            claim: wish.claim.as_deref(),
+        };
+        let (map, service, pod) = reader(at.cluster, &reading, &at.room.defaults.sidecar_image);
+        if let Some(there) = self.cached(&at.caches.pods) {
+            if is_of_use(&there, &pod) {
+                return Ok(());
+            }
+            return self.delete::<Pod>(&there.name_any()).await;
+        }
+        at.reader_secrets(&wish.place).await?;
+        ensure_one(at.client, &at.caches.config_maps, at.cluster, map).await?;
+        ensure_one(at.client, &at.caches.services, at.cluster, service).await?;
+        self.create(&pod).await
+    }
+
+    async fn create(&self, pod: &Pod) -> Result<(), Error> {
+        let params = PostParams { field_manager: Some(api::FIELD_MANAGER.into()), dry_run: false };
+        let api = self.api::<Pod>();
+        let name = pod.name_any();
+        tracing::info!(kind = "Pod", name, "creating the reader of a restore");
+        match within("creating the reader's pod", api.create(&params, pod)).await {
+            // An earlier attempt got through, unless it is somebody else's.
+            Err(Error::Conflict { .. }) => {
+                let there = within("reading the reader's pod", api.get(&name)).await?;
+                if is_owned(&there.metadata, &self.attendant.cluster.uid) {
+                    return Ok(());
+                }
+                Err(Error::Clash { kind: "Pod", name })
+            }
+            outcome => outcome.map(drop),
+        }
+    }
+
+    /// Takes it away; costs nothing once it is gone.
+    pub async fn clear(&self) -> Result<(), Error> {
+        let caches = self.attendant.caches;
+        let name = objects::restore_reader(&self.attendant.cluster.name.name);
+        if self.cached(&caches.pods).is_some() {
+            self.delete::<Pod>(&name).await?;
+        }
+        if self.cached(&caches.services).is_some() {
+            self.delete::<Service>(&name).await?;
+        }
+        if self.cached(&caches.config_maps).is_some() {
+            // Last: while it is there, all of this is tried again.
+            self.attendant.remove_reader_secret().await?;
+            self.delete::<ConfigMap>(&name).await?;
+        }
+        Ok(())
+    }
+
+    /// The reader's object of one kind, if it is this cluster's and stays.
+    fn cached<K>(&self, cache: &Store<K>) -> Option<std::sync::Arc<K>>
+    where
+        K: Resource<DynamicType = ()> + Clone + 'static,
+    {
+        let cluster = self.attendant.cluster;
+        let name = objects::restore_reader(&cluster.name.name);
+        let there = cache.get(&ObjectRef::new(&name).within(&cluster.name.namespace))?;
+        is_owned(there.meta(), &cluster.uid).then_some(there)
+    }
+
+    async fn delete<K>(&self, name: &str) -> Result<(), Error>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
+            + Clone
+            + Debug
+            + DeserializeOwned,
+    {
+        let api = self.api::<K>();
+        let there = within("reading an object", api.get_opt(name)).await?;
+        let is_ours = |there: &K| is_owned(there.meta(), &self.attendant.cluster.uid);
+        let Some(there) = there.filter(is_ours) else { return Ok(()) };
+        if there.meta().deletion_timestamp.is_some() {
+            return Ok(());
+        }
+        tracing::info!(kind = %K::kind(&()), name, "deleting the reader of a restore");
+        let same = Preconditions { uid: there.uid(), resource_version: None };
+        let params = DeleteParams::default().preconditions(same);
+        match within("deleting an object", api.delete(name, &params)).await {
+            Ok(_) => Ok(()),
+            Err(error) if is_not_found(&error) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn api<K>(&self) -> Api<K>
+    where
+        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>,
+    {
+        let at = self.attendant;
+        Api::namespaced(at.client.clone(), &at.cluster.name.namespace)
+    }
+}
+
+/// Whether this pod is the wanted one and may serve yet.
+fn is_of_use(there: &Pod, wanted: &Pod) -> bool {
+    let made_from = |pod: &Pod| pod.annotations().get(annotations::CONFIG_HASH).cloned();
+    let phase = there.status.as_ref().and_then(|status| status.phase.as_deref());
+    let has_ended = matches!(phase, Some("Failed" | "Succeeded"));
+    made_from(there) == made_from(wanted) && !has_ended
+}
+
+/// What the reader's pod waits for, in words.
+pub fn state(caches: &Caches, sight: &Sight, uid: &str) -> String {
+    let name = objects::restore_reader(&sight.name.name);
+    let key = ObjectRef::new(&name).within(&sight.name.namespace);
+    let Some(pod) = caches.pods.get(&key).filter(|pod| is_owned(&pod.metadata, uid)) else {
+        return format!("pod {name}, which reads the backups, is being made");
+    };
+    match trouble(&pod) {
+        Some(why) => format!("pod {name}, which reads the backups, waits: {why}"),
+        None => format!("pod {name}, which reads the backups, does not answer yet"),
+    }
+}
+
+fn trouble(pod: &Pod) -> Option<String> {
+    let status = pod.status.as_ref()?;
+    let mut conditions = status.conditions.iter().flatten();
+    let unscheduled = conditions.find(|one| one.type_ == "PodScheduled" && one.status != "True");
+    if let Some(unscheduled) = unscheduled {
+        return unscheduled.message.clone();
+    }
+    let container = status.container_statuses.iter().flatten().next()?;
+    let waiting = container.state.as_ref()?.waiting.as_ref()?;
+    let words = [waiting.reason.as_deref(), waiting.message.as_deref()];
+    Some(words.into_iter().flatten().collect::<Vec<_>>().join(": "))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::{Value, json};
+
+    use super::*;
+
+    fn pod(hash: &str, status: &Value) -> Pod {
+        serde_json::from_value(json!({
+            "metadata": {"name": "copy-restore-reader",
+                         "annotations": {annotations::CONFIG_HASH: hash}},
+            "status": status,
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn a_reader_of_another_wish_or_one_that_ended_is_of_no_use() {
+        let wanted = pod("a", &json!({}));
+        assert!(is_of_use(&pod("a", &json!({"phase": "Pending"})), &wanted));
+        assert!(!is_of_use(&pod("b", &json!({"phase": "Running"})), &wanted));
+        assert!(!is_of_use(&pod("a", &json!({"phase": "Failed"})), &wanted));
+    }
+
+    #[test]
+    fn what_the_pod_waits_for_is_told() {
+        let unscheduled = json!({"conditions": [{"type": "PodScheduled", "status": "False",
+            "message": "the volume is attached to another node"}]});
+        let told = trouble(&pod("a", &unscheduled));
+        assert_eq!(told.as_deref(), Some("the volume is attached to another node"));
+        let waiting = json!({"containerStatuses": [{"name": "r", "image": "i", "imageID": "",
+            "ready": false, "restartCount": 0,
+            "state": {"waiting": {"reason": "ContainerCreating"}}}]});
+        assert_eq!(trouble(&pod("a", &waiting)).as_deref(), Some("ContainerCreating"));
+        assert_eq!(trouble(&pod("a", &json!({}))), None);
+    }
+}
