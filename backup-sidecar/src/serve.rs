@@ -21,6 +21,7 @@ mod health;
 mod idle;
 mod listener;
 mod options;
+mod pins;
 mod settings;
 mod stock;
 mod taker;

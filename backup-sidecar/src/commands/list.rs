@@ -13,10 +13,9 @@ pub(super) async fn run(args: ListArgs) -> anyhow::Result<()> {
     // One that was deleted meanwhile is not there.
     let there: Vec<_> = read.into_iter().filter(|(_, read)| !is_gone(read)).collect();
     if args.store.json {
-        let all: Vec<_> = there
-            .iter()
-            .map(|(one, read)| listing::describe(&opened.location, one, read))
-            .collect();
+        let place = opened.location.to_string();
+        let describe = |(one, read): &(Listed, _)| listing::describe(&place, one, read);
+        let all: Vec<_> = there.iter().map(describe).collect();
         return output::json(&all);
     }
     if there.is_empty() {
@@ -46,7 +45,7 @@ fn row(listed: &Listed, read: &archive::Result<Committed>) -> [String; 9] {
         known(manifest.map(|manifest| output::bytes(manifest.raw.size))),
         known(stored.map(output::bytes)),
         known(manifest.map(|manifest| manifest.source.etcd_version.clone())),
-        known(manifest.map(|manifest| listing::word(manifest.reason))),
+        known(manifest.map(|manifest| listing::word(manifest.reason).to_owned())),
         state(listed, read),
     ]
 }

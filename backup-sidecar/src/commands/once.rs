@@ -48,7 +48,7 @@ fn say(opened: &Opened, manifest: &Manifest, is_json: bool) -> anyhow::Result<()
         manifest.source.member,
         output::bytes(manifest.raw.size),
         output::bytes(manifest.stored.size),
-        listing::url_of(&opened.location, &data),
+        listing::url_of(&opened.location.to_string(), &data),
     );
     output::line(manifest.id.to_string())
 }

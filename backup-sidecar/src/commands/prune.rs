@@ -23,7 +23,8 @@ pub(super) async fn run(args: PruneArgs) -> anyhow::Result<()> {
     };
     let now = now();
     let candidates: Vec<_> = found.iter().map(Candidate::from).collect();
-    let verdicts = retention::judge(&candidates, &Policy::from(args.keep), &BTreeSet::new(), now);
+    let pinned = retention::pinned(&found, now);
+    let verdicts = retention::judge(&candidates, &Policy::from(args.keep), &pinned, now);
     let left = abandoned::find(&*opened.store, &archive, now).await?;
     say(&verdicts, left.len(), args.store.json)?;
     if args.dry_run {

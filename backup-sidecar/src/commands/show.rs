@@ -10,12 +10,11 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     let listed = opened.find(&args.id, &args.scope).await?;
     let committed = catalogue::read(&*opened.store, &listed.archive, listed.id).await?;
     let manifest = &committed.manifest;
-    let data = listing::url_of(
-        &opened.location,
-        &listed.archive.object(listed.id, &manifest.stored.object)?,
-    );
+    let place = opened.location.to_string();
+    let data = listed.archive.object(listed.id, &manifest.stored.object)?;
+    let data = listing::url_of(&place, &data);
     if args.store.json {
-        let found = listing::describe(&opened.location, &listed, &Ok(committed.clone()));
+        let found = listing::describe(&place, &listed, &Ok(committed.clone()));
         return output::json(&serde_json::json!({"backup": found, "manifest": manifest}));
     }
     let found = match (listed.damaged, listed.verified) {
@@ -44,7 +43,7 @@ fn facts(manifest: &Manifest) -> Vec<(&'static str, String)> {
         ("id", manifest.id.to_string()),
         ("cluster", format!("{}/{} (UID {})", cluster.namespace, cluster.name, cluster.uid)),
         ("etcd cluster", String::from(cluster.etcd_cluster_id)),
-        ("reason", listing::word(manifest.reason)),
+        ("reason", listing::word(manifest.reason).to_owned()),
         ("started", output::time(manifest.started)),
         ("finished", output::time(manifest.finished)),
         ("revisions", format!("{} to {}", manifest.compact_revision.max(1), manifest.revision)),

@@ -6,6 +6,7 @@
 
 mod alarm;
 mod backoff;
+mod failures;
 mod hear;
 mod settle;
 mod task;
@@ -31,6 +32,7 @@ use crate::schedule::{Last, Schedule};
 use crate::serve::{board::Board, clock::Clock, stock::Listing, stock::Stock, taker::Taker};
 
 use alarm::Alarm;
+use failures::Failures;
 use task::Task;
 use work::Running;
 
@@ -108,6 +110,7 @@ pub(crate) struct Engine {
     listing: Option<Listing>,
     last: Option<Last>,
     alarm: Option<Alarm>,
+    failures: Failures,
     /// Failures to open or list the store, in a row, and when it is tried again.
     store_failures: u32,
     store_not_before: Instant,
@@ -143,6 +146,7 @@ impl Engine {
             listing: None,
             last: None,
             alarm: None,
+            failures: Failures::default(),
             store_failures: 0,
             store_not_before: now,
             prune_is_due: false,

@@ -13,7 +13,7 @@ use archive::{
     catalogue::{self, Committed, Listed},
     digest::Digest,
     layout::{ArchivePath, BackupId},
-    manifest::{Manifest, Reason},
+    manifest::Manifest,
     prune::{self, Pruned},
     retention::{self, Fate},
     store::{Reading, Span, Store},
@@ -21,14 +21,16 @@ use archive::{
 use bytes::Bytes;
 use futures::StreamExt;
 use jiff::Timestamp;
-use tokio::time::{Instant, timeout};
+use tokio::time::timeout;
+
+use super::clock::Clock;
+use super::pins::Pins;
+use crate::listing;
 
 /// Listing thousands of backups for the first time takes seconds.
 const LIST: Duration = Duration::from_mins(2);
 /// Deleting thousands takes longer.
 const DELETE: Duration = Duration::from_mins(10);
-/// A backup that was asked for is not removed by retention for so long: somebody restores from it.
-const PIN: Duration = Duration::from_hours(1);
 /// See [`catalogue`]: a spec of 1.5 MB and some kilobytes.
 const LARGEST_MANIFEST: u64 = 8 << 20;
 
@@ -40,7 +42,7 @@ pub(crate) struct Stock {
     /// The store's URL without its options.
     url: String,
     known: Mutex<BTreeMap<(ArchivePath, BackupId), Arc<Known>>>,
-    pins: Mutex<BTreeMap<BackupId, Instant>>,
+    pins: Pins,
 }
 
 /// What is remembered of a backup.
@@ -64,10 +66,16 @@ pub(crate) struct Listing {
 }
 
 impl Stock {
-    /// What this archive has; `url` is what the store is called.
-    pub(crate) fn new(store: Arc<dyn Store>, archive: ArchivePath, url: &str) -> Self {
+    /// What this archive has; `url` is what the store is called. Without a clock nothing is written.
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        archive: ArchivePath,
+        url: &str,
+        clock: Option<Clock>,
+    ) -> Self {
         let url = url.split('?').next().unwrap_or(url).trim_end_matches('/').to_owned();
-        Self { store, archive, url, known: Mutex::default(), pins: Mutex::default() }
+        let pins = Pins::new(clock);
+        Self { store, archive, url, known: Mutex::default(), pins }
     }
 
     /// What the store is called.
@@ -116,19 +124,18 @@ impl Stock {
     /// A backup as the list and its manifest together tell it.
     fn row(&self, listed: &Listed, error: Option<&Error>) -> Option<Arc<Known>> {
         let known = match error {
-            Some(error) => Arc::new(self.unreadable(listed, error)),
+            Some(error) => Arc::new(Known {
+                id: listed.id,
+                backup: listing::unreadable(&self.url, listed, error),
+                locked_until: None,
+            }),
             None => self.known_of(listed)?,
         };
-        let damaged = listed.damaged.map(|time| {
-            format!("at {time} it was read back and found damaged; verify it again, or delete it")
-        });
-        if listed.verified == known.backup.verified && damaged.is_none() {
+        let backup = listing::with_findings(known.backup.clone(), listed);
+        if backup == known.backup {
             return Some(known);
         }
-        let mut found = Known::clone(&known);
-        found.backup.verified = listed.verified;
-        found.backup.damaged = damaged.or(found.backup.damaged);
-        Some(Arc::new(found))
+        Some(Arc::new(Known { backup, ..Known::clone(&known) }))
     }
 
     fn known_of(&self, listed: &Listed) -> Option<Arc<Known>> {
@@ -151,63 +158,12 @@ impl Stock {
         let manifest = &committed.manifest;
         let known = Arc::new(Known {
             id: manifest.id,
-            backup: self.describe(archive, committed),
+            backup: listing::stored(&self.url, archive, committed),
             locked_until: manifest.locked_until,
         });
         let mut all = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         all.insert((archive.clone(), manifest.id), known.clone());
         known
-    }
-
-    fn describe(&self, archive: &ArchivePath, committed: &Committed) -> StoredBackup {
-        let Committed { manifest, digest } = committed;
-        StoredBackup {
-            id: manifest.id.to_string(),
-            cluster_uid: archive.uid().to_owned(),
-            reason: word(manifest.reason).to_owned(),
-            etcd_cluster_id: Some(String::from(manifest.cluster.etcd_cluster_id)),
-            request: manifest.request.clone(),
-            etcd_version: manifest.source.etcd_version.clone(),
-            revision: signed(manifest.revision),
-            compact_revision: signed(manifest.compact_revision),
-            raw_size: manifest.raw.size,
-            stored_size: manifest.stored.size,
-            manifest_digest: digest.to_string(),
-            start_time: manifest.started,
-            finish_time: manifest.finished,
-            location: self.location(archive, manifest.id),
-            verified: None,
-            damaged: None,
-        }
-    }
-
-    /// What can be said of a backup whose manifest cannot be read.
-    fn unreadable(&self, listed: &Listed, error: &Error) -> Known {
-        let id = listed.id;
-        let backup = StoredBackup {
-            id: id.to_string(),
-            cluster_uid: listed.archive.uid().to_owned(),
-            reason: String::new(),
-            etcd_cluster_id: None,
-            request: None,
-            etcd_version: String::new(),
-            revision: signed(id.revision()),
-            compact_revision: 0,
-            raw_size: 0,
-            stored_size: listed.stored_size.unwrap_or(0),
-            manifest_digest: String::new(),
-            start_time: id.start(),
-            finish_time: listed.committed,
-            location: self.location(&listed.archive, id),
-            verified: None,
-            damaged: Some(error.to_string()),
-        };
-        Known { id, backup, locked_until: None }
-    }
-
-    fn location(&self, archive: &ArchivePath, id: BackupId) -> String {
-        let key = archive.backup(id.start()).map(|key| key.to_string()).unwrap_or_default();
-        format!("{}/{key}", self.url)
     }
 
     /// Whether this UID, or none, means the cluster's own archive.
@@ -228,9 +184,11 @@ impl Stock {
 
     /// The bytes of a backup's manifest as they were written.
     pub(crate) async fn manifest(&self, id: BackupId, uid: Option<&str>) -> Result<Bytes> {
-        self.pin(id);
-        let key = self.archive_of(uid)?.manifest(id)?;
-        self.store.get(&key, Span::ALL).await?.bytes(LARGEST_MANIFEST).await
+        let archive = self.archive_of(uid)?;
+        let key = archive.manifest(id)?;
+        let manifest = self.store.get(&key, Span::ALL).await?.bytes(LARGEST_MANIFEST).await?;
+        self.pins.add(&*self.store, &archive, id).await;
+        Ok(manifest)
     }
 
     /// The stored bytes of a backup, from its manifest.
@@ -240,19 +198,21 @@ impl Stock {
         uid: Option<&str>,
         span: Span,
     ) -> Result<Reading> {
-        self.pin(manifest.id);
-        let key = self.archive_of(uid)?.object(manifest.id, &manifest.stored.object)?;
+        let archive = self.archive_of(uid)?;
+        self.pins.add(&*self.store, &archive, manifest.id).await;
+        let key = archive.object(manifest.id, &manifest.stored.object)?;
         self.store.get(&key, span).await
     }
 
     /// The database of a backup, decoded and checked on the way.
-    pub(crate) fn database(
+    pub(crate) async fn database(
         &self,
         manifest: &Manifest,
         uid: Option<&str>,
     ) -> Result<archive::download::Download> {
-        self.pin(manifest.id);
-        archive::download::Download::open(self.store.clone(), &self.archive_of(uid)?, manifest)
+        let archive = self.archive_of(uid)?;
+        self.pins.add(&*self.store, &archive, manifest.id).await;
+        archive::download::Download::open(self.store.clone(), &archive, manifest)
     }
 
     /// Deletes one backup.
@@ -273,7 +233,8 @@ impl Stock {
         within(DELETE, "deleting old backups", async {
             let listed = catalogue::list(&*self.store, &self.archive).await?;
             let candidates: Vec<_> = listed.iter().map(|one| self.candidate(one)).collect();
-            let verdicts = retention::judge(&candidates, policy, &self.pinned(), now);
+            let pinned = &self.pins.of(&self.archive) | &retention::pinned(&listed, now);
+            let verdicts = retention::judge(&candidates, policy, &pinned, now);
             let unwanted = verdicts.iter().filter(|verdict| verdict.fate == Fate::Delete);
             let unwanted: BTreeSet<_> = unwanted.map(|one| one.id).collect();
             let backups: Vec<_> = listed.iter().filter(|one| unwanted.contains(&one.id)).collect();
@@ -295,34 +256,6 @@ impl Stock {
         })
         .await
     }
-
-    fn pin(&self, id: BackupId) {
-        let mut pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
-        pins.retain(|_, since| since.elapsed() < PIN);
-        pins.insert(id, Instant::now());
-    }
-
-    fn pinned(&self) -> BTreeSet<BackupId> {
-        let pins = self.pins.lock().unwrap_or_else(PoisonError::into_inner);
-        pins.iter().filter(|(_, since)| since.elapsed() < PIN).map(|(id, _)| *id).collect()
-    }
-}
-
-/// The word for a reason, as manifests have it.
-pub(crate) fn word(reason: Reason) -> &'static str {
-    match reason {
-        Reason::Scheduled => "scheduled",
-        Reason::OnDemand => "on-demand",
-        Reason::BeforeRecovery => "before-recovery",
-        Reason::BeforeUpgrade => "before-upgrade",
-        Reason::Final => "final",
-        Reason::Other => "other",
-    }
-}
-
-/// etcd counts revisions in signed numbers.
-fn signed(revision: u64) -> i64 {
-    i64::try_from(revision).unwrap_or(i64::MAX)
 }
 
 async fn within<T>(

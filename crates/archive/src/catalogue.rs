@@ -43,6 +43,8 @@ pub struct Listed {
     pub verified: Option<Timestamp>,
     /// When it was last read back and found damaged, if that was the last finding.
     pub damaged: Option<Timestamp>,
+    /// When somebody last asked for it, as a restore does.
+    pub wanted: Option<Timestamp>,
     /// Everything in its folder but manifests.
     pub(crate) others: Vec<Key>,
     /// Whether another manifest lies beside its own, which only a person's copy does.
@@ -135,6 +137,7 @@ impl Folder {
         };
         let verified = last(|kind| if let Kind::Verified(time) = kind { Some(time) } else { None });
         let damaged = last(|kind| if let Kind::Damaged(time) = kind { Some(time) } else { None });
+        let wanted = last(|kind| if let Kind::Wanted(time) = kind { Some(time) } else { None });
         let manifests = self.entries.len().saturating_sub(others().count());
         let data = others().find(|(kind, _)| *kind == Kind::Data);
         let listed = |(kind, entry): &(Kind, Entry)| {
@@ -147,6 +150,7 @@ impl Folder {
                 verified,
                 // Names tell whole seconds: of two findings in one, the bad one counts.
                 damaged: damaged.filter(|time| verified.is_none_or(|good| good <= *time)),
+                wanted,
                 others: others().map(|(_, entry)| entry.key.clone()).collect(),
                 shares_its_folder: manifests > 1,
             })

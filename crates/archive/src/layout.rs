@@ -169,6 +169,11 @@ impl ArchivePath {
         self.object(id, &format!("manifest-{:016x}.json", id.revision))
     }
 
+    /// The key of the note that somebody asked for the backup at `time`.
+    pub fn wanted(&self, id: BackupId, time: Timestamp) -> Result<Key> {
+        self.object(id, &format!("wanted-{}.json", time::print(time)))
+    }
+
     /// The key of a verification that was finished at `time`, and found the backup good or not.
     pub fn verification(&self, id: BackupId, time: Timestamp, is_good: bool) -> Result<Key> {
         let word = if is_good { "verified" } else { "damaged" };
@@ -204,6 +209,7 @@ pub(crate) enum Kind {
     Manifest(u64),
     Verified(Timestamp),
     Damaged(Timestamp),
+    Wanted(Timestamp),
     /// Left by a later version, or by hand.
     Unknown,
 }
@@ -240,6 +246,7 @@ impl Kind {
             }
             "verified" => time::parse(number).map(Self::Verified),
             "damaged" => time::parse(number).map(Self::Damaged),
+            "wanted" => time::parse(number).map(Self::Wanted),
             _ => None,
         }
     }

@@ -7,6 +7,7 @@
 //!     manifest-<revision>.json  written last, only if absent: its presence is the commit
 //!     verified-<UTC>.json       later findings are new objects, never rewrites;
 //!     damaged-<UTC>.json        the name says what was found
+//!     wanted-<UTC>.json         somebody asked for the backup, as a restore does: retention leaves it
 //! ```
 //!
 //! Everything above the [`store::Store`] trait is the same for all stores and takes the time as an

@@ -9,10 +9,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::{Timestamp, civil::Date, tz::TimeZone};
+use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
 use crate::{catalogue::Listed, layout::BackupId};
 
+/// A backup that was asked for stays for so long: somebody restores from it.
+pub const PIN: SignedDuration = SignedDuration::from_hours(1);
 /// What is kept when the policy says nothing.
 pub const DEFAULT_MAX_BACKUPS: u32 = 5;
 
@@ -48,6 +50,14 @@ impl From<&Listed> for Candidate {
     fn from(listed: &Listed) -> Self {
         Self { id: listed.id, is_damaged: listed.damaged.is_some(), locked_until: None }
     }
+}
+
+/// The backups that a restore names: those that were asked for within [`PIN`]. (A time in the future is
+/// of another computer's clock, or of one that was put back.)
+pub fn pinned(backups: &[Listed], now: Timestamp) -> BTreeSet<BackupId> {
+    let is_recent = |time: Timestamp| now.duration_since(time).abs() < PIN;
+    let pinned = backups.iter().filter(|one| one.wanted.is_some_and(is_recent));
+    pinned.map(|one| one.id).collect()
 }
 
 /// What becomes of a backup.

@@ -41,7 +41,7 @@ pub(super) async fn newest(
         Body::empty()
     } else {
         let permit = api.permit()?;
-        stream::decoded(stock.database(&manifest, uid)?, permit)
+        stream::decoded(stock.database(&manifest, uid).await?, permit)
     };
     let headers = [
         (HeaderName::from_static("x-etcd-version"), manifest.source.etcd_version),

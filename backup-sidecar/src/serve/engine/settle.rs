@@ -3,20 +3,23 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::sidecar::{BackupRequest, Failing, RecentBackup, RequestState, SidecarStatus};
+use api::sidecar::{BackupRequest, RecentBackup, RequestState, SidecarStatus};
 use archive::prune::Pruned;
 use archive::store::Store;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
-use super::Engine;
 use super::backoff::backoff;
+use super::failures::{Failures, Work};
 use super::task::{self, Origin, Refusal, Task};
 use super::work::{Backup, Done};
+use super::{Engine, Parts};
 use crate::schedule::Last;
 use crate::serve::stock::{Known, Listing, Stock};
 use crate::serve::taker::{Problem, Taken};
 
+const RETENTION_FAILS: &str = "old backups cannot be deleted";
+const TIDYING_FAILS: &str = "what died on its way cannot be removed";
 /// The seed's unit of sizes: 10⁶ bytes.
 const MEGABYTE: f64 = 1e6;
 
@@ -38,7 +41,9 @@ impl Engine {
     fn opened(&mut self, outcome: archive::Result<Arc<dyn Store>>) {
         match outcome {
             Ok(store) => {
-                let stock = Stock::new(store, self.parts.archive.clone(), &self.parts.url);
+                let Parts { archive, url, taker, clock, .. } = &self.parts;
+                let clock = taker.is_some().then(|| clock.clone());
+                let stock = Stock::new(store, archive.clone(), url, clock);
                 self.shown.stock.get_or_init(|| Arc::new(stock));
             }
             Err(error) => self.store_failed(&error.into()),
@@ -52,6 +57,11 @@ impl Engine {
         };
         let is_first = self.listing.replace(listing).is_none();
         self.shown.ready.cancel();
+        self.store_failures = 0;
+        if self.failures.end(Work::List) && !self.failures.has(Work::Backup) {
+            self.parts.metrics.recovered();
+        }
+        self.show_failures();
         if is_first {
             self.begin_with_listing();
         }
@@ -62,11 +72,7 @@ impl Engine {
         let own = self.listing.iter().flat_map(|listing| &listing.own);
         let now = self.parts.clock.now();
         self.last = last_success(own.map(|known| &**known), now);
-        self.store_failures = 0;
         self.show_last();
-        // Nothing but the store can have failed so far.
-        self.parts.metrics.recovered();
-        self.shown.board.publish(|status| status.failing = None);
         if self.takes_backups() {
             self.arm();
         }
@@ -76,14 +82,15 @@ impl Engine {
 
     /// The store cannot be opened or listed. Those who wait are told why.
     fn store_failed(&mut self, problem: &Problem) {
-        // A list that was there before is good enough until the next.
+        self.store_failures = self.store_failures.saturating_add(1);
+        let next = Instant::now() + backoff(self.store_failures, fastrand::f64());
+        self.failed(Work::List, problem);
         if self.listing.is_some() {
-            tracing::warn!(reason = problem.reason, "the list cannot be made anew: {problem}");
+            // The list that was there before is good enough until the next.
+            self.tidy_at = next;
             return;
         }
-        self.store_failures = self.store_failures.saturating_add(1);
-        self.store_not_before = Instant::now() + backoff(self.store_failures, fastrand::f64());
-        self.failed(problem);
+        self.store_not_before = next;
         let (now, orders): (Vec<_>, Vec<_>) = std::mem::take(&mut self.queue)
             .into_iter()
             .partition(|task| matches!(task.origin, Origin::Now(_)));
@@ -135,7 +142,11 @@ impl Engine {
             self.prune_is_due = true;
         }
         self.retry = None;
-        self.shown.board.publish(|status| status.failing = None);
+        self.failures.end(Work::Backup);
+        if self.failures.has(Work::List) {
+            self.tidy_at = Instant::now();
+        }
+        self.show_failures();
         self.show_listing();
         self.show_last();
         self.arm();
@@ -166,7 +177,7 @@ impl Engine {
     }
 
     fn attempt_failed(&mut self, task: Task, problem: &Problem) {
-        self.failed(problem);
+        self.failed(Work::Backup, problem);
         match &task.origin {
             Origin::Schedule => self.retry = Some(again(task)),
             Origin::Now(_) => self.refuse(task, &Refusal::Failed(problem.clone())),
@@ -181,21 +192,29 @@ impl Engine {
         }
     }
 
-    /// Counts a failure and shows it.
-    fn failed(&self, problem: &Problem) {
+    /// Counts a failed attempt and shows it.
+    fn failed(&mut self, work: Work, problem: &Problem) {
         tracing::warn!(reason = problem.reason, "the attempt failed: {problem}");
         self.parts.metrics.failed(problem.reason);
-        let now = self.parts.clock.now();
-        self.shown.board.publish(|status| {
-            let (since, attempts) =
-                status.failing.as_ref().map_or((now, 0), |row| (row.since, row.attempts));
-            status.failing = Some(Failing {
-                since,
-                attempts: attempts.saturating_add(1),
-                reason: problem.reason.to_owned(),
-                message: problem.message.clone(),
-            });
-        });
+        self.failures.add(work, problem, self.parts.clock.now());
+        self.show_failures();
+    }
+
+    fn show_failures(&self) {
+        let worst = self.failures.worst().cloned();
+        self.shown.board.publish(|status| status.failing = worst);
+    }
+
+    /// What became of the work beside backups, such as `old backups cannot be deleted`.
+    fn settle_upkeep(&mut self, work: Work, what: &str, error: Option<&archive::Error>) {
+        if let Some(error) = error {
+            tracing::warn!(reason = error.reason(), "{what}: {error}");
+            let problem = Problem::new(error.reason(), format!("{what}: {error}"));
+            self.failures.add(work, &problem, self.parts.clock.now());
+        } else {
+            self.failures.end(work);
+        }
+        self.show_failures();
     }
 
     /// Ends a backup of which nothing moves.
@@ -216,6 +235,8 @@ impl Engine {
                 for (id, error) in &pruned.failed {
                     tracing::warn!(backup = %id, "retention cannot delete it: {error}");
                 }
+                let error = pruned.failed.first().map(|(_, error)| error);
+                self.settle_upkeep(Work::Retention, RETENTION_FAILS, error);
                 if !pruned.deleted.is_empty() {
                     tracing::info!(deleted = pruned.deleted.len(), "retention has deleted backups");
                 }
@@ -226,17 +247,15 @@ impl Engine {
             }
             Err(error) => {
                 self.parts.metrics.pruned(0, 1);
-                tracing::warn!(reason = error.reason(), "retention failed: {error}");
+                self.settle_upkeep(Work::Retention, RETENTION_FAILS, Some(&error));
             }
         }
     }
 
     fn tidied(&mut self, outcome: archive::Result<usize>) {
-        match outcome {
-            Ok(removed) => self.parts.metrics.tidied(removed),
-            Err(error) => {
-                tracing::warn!(reason = error.reason(), "cleaning up failed: {error}");
-            }
+        self.settle_upkeep(Work::Tidy, TIDYING_FAILS, outcome.as_ref().err());
+        if let Ok(removed) = outcome {
+            self.parts.metrics.tidied(removed);
         }
         if let Some(stock) = self.shown.stock.get().cloned() {
             self.look(stock);
@@ -251,6 +270,7 @@ impl Engine {
             tracing::info!("the archive is deleted");
             listing.own.clear();
             self.last = None;
+            self.failures = Failures::default();
             self.shown.board.publish(|status| *status = erased_status(status));
         }
         self.show_listing();

@@ -2,6 +2,7 @@
 
 mod archive;
 mod failures;
+mod moody;
 mod orders;
 mod stop;
 mod times;

@@ -13,7 +13,8 @@ use tokio::time::Instant;
 
 use super::task::{self, Origin, Task};
 use super::{Engine, READER_LOOKS, STALLED, TIDY};
-use crate::serve::stock::{Listing, Stock, word};
+use crate::listing::word;
+use crate::serve::stock::{Listing, Stock};
 use crate::serve::taker::{Problem, Progress, Taken};
 
 /// What became of a piece of work.

@@ -128,6 +128,32 @@ async fn retention_spares_a_backup_that_somebody_is_restoring_from() {
 }
 
 #[tokio::test]
+async fn retention_spares_it_after_a_restart_too() {
+    let mut world = World::new();
+    world.max_backups = 1;
+    let mut site = Site::with(world, Limits::default()).await;
+    site.until(async || site.world.status().backups == 1).await;
+    let first: BackupList = site.get("/v1/backups").await.json();
+    let first = &first.backups[0].id;
+    for path in ["manifest", "data"] {
+        let path = format!("/v1/backups/{first}/{path}");
+        assert_eq!(site.get(&path).await.status.as_u16(), 200);
+    }
+    site.world.start();
+    for _ in 0..3 {
+        site.world.now().await.unwrap();
+    }
+    site.until(async || site.world.stored().await == 2).await;
+    let id = first.parse().unwrap();
+    let notes = site.world.notes(id).await;
+    assert_eq!(notes.len(), 1, "one note for all pieces: {notes:?}");
+    site.world.jump.store(3601, std::sync::atomic::Ordering::SeqCst);
+    site.world.now().await.unwrap();
+    site.until(async || site.world.stored().await == 1).await;
+    assert!(site.world.notes(id).await.is_empty(), "it went with the backup");
+}
+
+#[tokio::test]
 async fn a_reader_gives_everything_and_changes_nothing() {
     let (writer, all) = site().await;
     let mut world = World::new();

@@ -23,6 +23,10 @@ async fn get(address: std::net::SocketAddr, path: &str) -> (u16, String) {
 }
 
 async fn serve(world: &World) -> std::net::SocketAddr {
+    serve_within(world, Limits::default()).await
+}
+
+async fn serve_within(world: &World, limits: Limits) -> std::net::SocketAddr {
     let mut registry = telemetry::Metrics::new(metrics::PREFIX, "1.2.3");
     let metrics = Metrics::register(registry.registry());
     let health = Health {
@@ -33,7 +37,7 @@ async fn serve(world: &World) -> std::net::SocketAddr {
     };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
-    let (routes, limits) = (health.routes(), Limits::default());
+    let routes = health.routes();
     let server = Server { listener, routes, certificates: None, clients: None, limits, metrics };
     drop(tokio::spawn(server.run(CancellationToken::new())));
     address
@@ -64,6 +68,20 @@ async fn a_dead_store_does_not_keep_it_unready() {
     tokio::time::timeout(Duration::from_secs(30), ready.cancelled()).await.unwrap();
     assert_eq!(get(address, "/readyz").await.0, 200);
     assert!(world.status().failing.is_some());
+}
+
+#[tokio::test]
+async fn a_request_that_trickles_in_is_not_waited_for() {
+    let limits = Limits { head: Duration::from_millis(300), ..Limits::default() };
+    let address = serve_within(&World::new(), limits).await;
+    let mut stream = TcpStream::connect(address).await.unwrap();
+    stream.write_all(b"GET /healthz HTTP/1.1\r\nHost: ").await.unwrap();
+    let trickle = async {
+        while stream.write_all(b"x").await.is_ok() {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(30), trickle).await.expect("the connection ends");
 }
 
 #[tokio::test]

@@ -18,6 +18,7 @@ fn listed(uid: &str, revision: u64, start: &str, committed: &str) -> Listed {
         verified: None,
         damaged: None,
         others: Vec::new(),
+        wanted: None,
         shares_its_folder: false,
     }
 }

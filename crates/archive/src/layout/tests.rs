@@ -55,6 +55,7 @@ fn a_key_tells_what_it_is() {
         ("manifest-000000000001e240.json", Kind::Manifest(0x1e240)),
         ("verified-20261122T164906Z.json", Kind::Verified(id().start())),
         ("damaged-20261122T164906Z.json", Kind::Damaged(id().start())),
+        ("wanted-20261122T164906Z.json", Kind::Wanted(id().start())),
         ("verified-yesterday.json", Kind::Unknown),
         ("manifest-1e240.json", Kind::Unknown),
         ("manifest-000000000001E240.json", Kind::Unknown),

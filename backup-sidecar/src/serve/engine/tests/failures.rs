@@ -103,3 +103,39 @@ async fn an_order_that_can_never_succeed_is_given_up_at_once() {
     assert_eq!(world.shown.board.order("order-1").unwrap().state, RequestState::Failed);
     assert_eq!(world.attempts(), 2);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_store_that_can_no_longer_be_listed_is_told_though_no_backup_is_due() {
+    let mut world = World::new().cron("0 10 * * *");
+    world.start();
+    world.minutes(5).await;
+    assert_eq!((world.status().backups, world.status().failing), (1, None));
+    world.mood.no_lists.store(true, Ordering::SeqCst);
+    world.minutes(65).await;
+    let status = world.status();
+    let failing = status.failing.unwrap();
+    assert_eq!(failing.reason, "Unavailable");
+    assert_eq!(failing.since.strftime("%H:%M").to_string(), "11:00");
+    assert!((6..=20).contains(&failing.attempts), "{failing:?}");
+    assert_eq!(status.backups, 1, "what was listed before is still shown");
+    world.mood.no_lists.store(false, Ordering::SeqCst);
+    world.minutes(6).await;
+    assert_eq!(world.status().failing, None);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_backup_that_is_stored_does_not_hide_that_old_ones_cannot_be_deleted() {
+    let mut world = World::new();
+    world.max_backups = 1;
+    world.start();
+    world.minutes(1).await;
+    world.mood.no_deletions.store(true, Ordering::SeqCst);
+    world.minutes(65).await;
+    let status = world.status();
+    assert_eq!(status.backups, 3);
+    let message = status.failing.unwrap().message;
+    assert!(message.starts_with("old backups cannot be deleted: the store fails"), "{message}");
+    world.mood.no_deletions.store(false, Ordering::SeqCst);
+    world.minutes(30).await;
+    assert_eq!((world.status().backups, world.status().failing), (1, None));
+}

@@ -15,6 +15,7 @@ use ::archive::{
 use api::sidecar::{BackupOrder, BackupRequest, SidecarStatus};
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
 use serde_json::Map;
@@ -23,6 +24,7 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::moody::{Mood, Moody};
 use crate::metrics::Metrics;
 use crate::schedule::{Cron, Schedule};
 use crate::serve::clock::Clock;
@@ -188,6 +190,8 @@ pub(crate) fn manifest(
 pub(crate) struct World {
     pub(crate) taker: Arc<FakeTaker>,
     pub(crate) store: Arc<Objects>,
+    /// What the engine's store refuses; the one above refuses nothing.
+    pub(crate) mood: Arc<Mood>,
     pub(crate) archive: ArchivePath,
     pub(crate) clock: Clock,
     /// Seconds by which the wall clock is ahead of the uptime.
@@ -226,6 +230,7 @@ impl World {
         Self {
             taker,
             store: Arc::new(Objects::memory()),
+            mood: Arc::default(),
             archive,
             shown: Shown::new(clock.now()),
             clock,
@@ -278,7 +283,8 @@ impl World {
     }
 
     fn opener(&self) -> Open {
-        let (store, closed) = (self.store.clone(), self.closed.clone());
+        let store = Arc::new(Moody { store: self.store.clone(), mood: self.mood.clone() });
+        let closed = self.closed.clone();
         Box::new(move || {
             let left = closed.load(Ordering::SeqCst);
             closed.store(left.saturating_sub(1), Ordering::SeqCst);
@@ -341,6 +347,14 @@ impl World {
 
     pub(crate) fn has_ended(&self) -> bool {
         self.engine.as_ref().unwrap().is_finished()
+    }
+
+    /// What lies in the backup's folder and notes that it was asked for.
+    pub(crate) async fn notes(&self, id: BackupId) -> Vec<String> {
+        let folder = self.archive.backup(id.start()).unwrap();
+        let all: Vec<_> = self.store.list(&folder).try_collect().await.unwrap();
+        let names = all.into_iter().map(|entry| entry.key.to_string());
+        names.filter(|name| name.contains("/wanted-")).collect()
     }
 
     pub(crate) async fn stored(&self) -> usize {
