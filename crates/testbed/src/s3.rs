@@ -40,7 +40,11 @@ impl Server {
     /// Starts it and waits until it answers.
     pub async fn start() -> Self {
         let [.., high, low] = std::process::id().to_be_bytes();
-        let address = Ipv4Addr::new(127, high, low, 250);
+        Self::start_on(Ipv4Addr::new(127, high, low, 250)).await
+    }
+
+    /// Starts it on an address of this machine that others reach, such as pods.
+    pub async fn start_on(address: Ipv4Addr) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let identities = format!(
             r#"{{"identities": [{{"name": "testbed", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
@@ -95,6 +99,12 @@ impl Server {
     /// `http://ADDRESS:PORT`.
     pub fn endpoint(&self) -> String {
         format!("http://{}", self.socket(7))
+    }
+
+    /// `ADDRESS:PORT` of what lies behind S3: it lists a folder such as `/buckets/NAME/` in JSON, for
+    /// whoever looks past the credentials.
+    pub fn files(&self) -> String {
+        self.socket(5).to_string()
     }
 
     /// Makes an empty bucket; that it is there is fine.

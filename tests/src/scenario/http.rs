@@ -17,10 +17,11 @@ pub async fn get(address: &str, path: &str) -> Result<(u16, String)> {
     Ok((code.parse()?, body.to_owned()))
 }
 
-/// HTTP/1.0, so that the answer ends with the connection.
+/// HTTP/1.0, so that the answer ends with the connection. Who can answer in JSON shall.
 async fn ask(address: &str, path: &str) -> Result<String> {
     let mut stream = TcpStream::connect(address).await.with_context(|| address.to_owned())?;
-    let question = format!("GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n");
+    let question =
+        format!("GET {path} HTTP/1.0\r\nHost: {address}\r\nAccept: application/json\r\n\r\n");
     stream.write_all(question.as_bytes()).await?;
     let mut answer = String::new();
     stream.read_to_string(&mut answer).await?;

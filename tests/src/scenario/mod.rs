@@ -5,6 +5,7 @@
 //! Sandbox ── a namespace; on failure it prints what there was
 //!    └── TestCluster ── one Cluster: its object, its pods, its etcd
 //!            └── Writer ── puts all the time; reads everything back at the end
+//! Bucket ── an S3 server that pods reach
 //! Changes ── counts what the operator asks the API server for
 //! operator ── the one that all scenarios share: deployed once, killed, hung, taken away
 //! ```
@@ -12,6 +13,7 @@
 //! Nothing here sleeps in the hope that something has happened: [`wait::until`] looks until it has,
 //! and says what it last saw when it has not. Every look and call has a time limit.
 
+mod bucket;
 mod changes;
 pub mod cluster;
 mod dump;
@@ -23,6 +25,7 @@ mod sandbox;
 pub mod wait;
 mod writer;
 
+pub use bucket::Bucket;
 pub use changes::Changes;
 pub use cluster::{TestCluster, Whole, away_from};
 pub use fault::kill_etcd_at_its_first_log;

@@ -6,7 +6,9 @@ use anyhow::{Context, Result, ensure};
 use kube::ResourceExt;
 use serde_json::{Value, json};
 use tests::localkube::workspace;
-use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, holds_for, is_ready, operator, until};
+use tests::scenario::{
+    Bucket, Look, PATIENCE, Sandbox, TestCluster, holds_for, is_ready, operator, until,
+};
 
 use crate::rest;
 
@@ -141,11 +143,7 @@ async fn an_operator_of_one_namespace_sees_no_other() -> Result<()> {
 }
 
 async fn confined(mine: &Sandbox, theirs: &Sandbox) -> Result<()> {
-    let overlay = namespaced_for(mine.namespace())?;
-    let manifests = operator::render(&mine.kube, &overlay).await?;
-    std::fs::remove_dir_all(&overlay)?;
-    ensure!(manifests.iter().all(|one| one["kind"] != "ClusterRole"), "it has a ClusterRole");
-    operator::apply_all(&mine.kube, &manifests).await?;
+    start_namespaced(mine, &[]).await?;
     let other = theirs.cluster("other", json!({"size": 1})).await?;
     let cluster = mine.cluster("own", json!({"size": 3})).await?;
     let whole = cluster.whole(3).await?;
@@ -155,23 +153,78 @@ async fn confined(mine: &Sandbox, theirs: &Sandbox) -> Result<()> {
     ensure!(other.get().await?.status.is_none(), "it looked after another namespace's cluster");
     let log = mine.kubectl(&["logs", "deployment/etcd-operator"], "").await?;
     ensure!(!log.contains("forbidden"), "it asked for what it may not: {log}");
-    // It would look after its clusters beside the one that comes back.
-    mine.kubectl(&["delete", "deployment", "etcd-operator", "--wait=true"], "").await.map(drop)
+    end_namespaced(mine).await
+}
+
+/// Deploys an operator for a scenario's namespace alone, with these variables.
+async fn start_namespaced(sandbox: &Sandbox, env: &[(&str, &str)]) -> Result<()> {
+    let overlay = namespaced_for(sandbox.namespace(), env)?;
+    let manifests = operator::render(&sandbox.kube, &overlay).await?;
+    std::fs::remove_dir_all(&overlay)?;
+    ensure!(manifests.iter().all(|one| one["kind"] != "ClusterRole"), "it has a ClusterRole");
+    operator::apply_all(&sandbox.kube, &manifests).await
+}
+
+/// It would look after its clusters beside the one that comes back.
+async fn end_namespaced(sandbox: &Sandbox) -> Result<()> {
+    let deleting = ["delete", "deployment", "etcd-operator", "--wait=true"];
+    sandbox.kubectl(&deleting, "").await.map(drop)
+}
+
+/// The seed's way: the operator is started with a bucket, and the cluster's manifest names none.
+#[tokio::test]
+async fn an_empty_s3_is_the_bucket_that_the_operator_was_started_with() -> Result<()> {
+    Sandbox::run("flags", async |sandbox| {
+        operator::without(&sandbox.client, async || flags(sandbox).await).await
+    })
+    .await
+}
+
+async fn flags(sandbox: &Sandbox) -> Result<()> {
+    let bucket = Bucket::start(sandbox).await?;
+    let (credentials, config) = bucket.aws_files();
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "aws"},
+                        "stringData": {"credentials": credentials}});
+    let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "aws-config"},
+                     "data": {"config": config}});
+    for object in [secret, map] {
+        sandbox.kubectl(&["apply", "-f", "-"], &object.to_string()).await?;
+    }
+    let env = [
+        ("BACKUP_AWS_SECRET", "aws"),
+        ("BACKUP_AWS_CONFIG", "aws-config"),
+        ("BACKUP_S3_BUCKET", bucket.name()),
+    ];
+    start_namespaced(sandbox, &env).await?;
+    let spec = json!({"size": 1, "backup": {"storageType": "S3", "s3": {}}});
+    let cluster = sandbox.cluster("kv", spec).await?;
+    cluster.whole(1).await?;
+    cluster.condition(api::condition::BACKUP_HEALTHY).await?;
+    let files = bucket.files(&format!("v1/{}/kv/{}", sandbox.namespace(), cluster.uid)).await?;
+    ensure!(files.iter().any(|file| file.contains("/manifest-")), "nothing stored: {files:?}");
+    let copy =
+        sandbox.kubectl(&["get", "secret", "kv-backup-credentials", "-o", "json"], "").await?;
+    let copy: Value = serde_json::from_str(&copy)?;
+    let owner = copy.pointer("/metadata/ownerReferences/0/uid").and_then(Value::as_str);
+    ensure!(owner == Some(&cluster.uid), "the copy is owned by {owner:?}");
+    end_namespaced(sandbox).await
 }
 
 /// A kustomization as a person writes it: `deploy/namespaced` for a namespace, with local images.
-fn namespaced_for(namespace: &str) -> Result<std::path::PathBuf> {
+fn namespaced_for(namespace: &str, more: &[(&str, &str)]) -> Result<std::path::PathBuf> {
     let folder = workspace().join("target/scenarios").join(namespace);
     std::fs::create_dir_all(&folder).context("making the folder of the overlay")?;
-    let env = |name: &str, value: &str| json!({"name": name, "value": value});
+    let images = [
+        ("INIT_IMAGE", "localhost/etcd-restore-init:dev"),
+        ("SIDECAR_IMAGE", "localhost/etcd-backup-sidecar:dev"),
+    ];
+    let env = images.iter().chain(more).map(|(name, value)| json!({"name": name, "value": value}));
+    let env: Vec<Value> = env.collect();
     let patch = json!({
         "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"name": "etcd-operator"},
         "spec": {"replicas": 1, "template": {"spec": {"containers": [{
             "name": "etcd-operator", "imagePullPolicy": "IfNotPresent",
-            "env": [
-                env("INIT_IMAGE", "localhost/etcd-restore-init:dev"),
-                env("SIDECAR_IMAGE", "localhost/etcd-backup-sidecar:dev"),
-            ],
+            "env": env,
         }]}}},
     });
     let kustomization: Value = json!({
