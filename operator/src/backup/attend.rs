@@ -161,7 +161,8 @@ impl Attendant<'_> {
     /// Brings the `Backup` objects to what is stored. A record that could not be written is written
     /// by a later look, and is no reason to call the backups unhealthy.
     async fn record(&self, backup: &ValidatedBackup, seen: &Seen) {
-        let Some(stored) = seen.backups.as_ref().filter(|_| seen.silence.is_none()) else { return };
+        let is_now = seen.silence.is_none() && seen.unlisted.is_none();
+        let Some(stored) = seen.backups.as_ref().filter(|_| is_now) else { return };
         let Some(sidecar) = self.room.links.client(&self.cluster.uid) else { return };
         let (client, caches, cluster) = (self.client, self.caches, self.cluster);
         let recorder = Recorder { client, caches, cluster, store: backup.store.clone() };

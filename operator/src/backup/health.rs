@@ -1,7 +1,7 @@
 //! What a person on call reads of the backups: the status, and the condition `BackupHealthy`. Pure.
 
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use api::condition::{self, reason, status};
 use api::sidecar::SidecarStatus;
@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 
 use super::attend::{Attended, Wanted};
 use super::freshness;
-use super::links::Seen;
+use super::links::{Seen, Silence};
 use super::policy::ValidatedBackup;
 use crate::error::Error;
 use crate::report::Happening;
@@ -147,11 +147,11 @@ fn is_lasting(trouble: &Error) -> bool {
     !matches!(trouble, Error::Conflict { .. } | Error::Timeout { .. })
 }
 
-/// What is wrong at the moment, by the sidecar's own word or by its silence.
+/// What is wrong at the moment: the sidecar's silence, and before that is long, its last word.
 fn failure(seen: &Seen, now: Timestamp) -> Option<Claim> {
-    if let Some(silence) = &seen.silence {
-        let is_long = now.duration_since(silence.since) > SILENCE;
-        return is_long.then(|| Claim {
+    let is_long = |silence: &&Silence| now.duration_since(silence.since) > SILENCE;
+    if let Some(silence) = seen.silence.as_ref().filter(is_long) {
+        return Some(Claim {
             status: status::UNKNOWN,
             reason: reason::SIDECAR_UNREACHABLE.into(),
             message: format!(

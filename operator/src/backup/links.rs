@@ -7,7 +7,8 @@
 //! ```
 //!
 //! At rest a link is one open connection. While the sidecar does not answer, it is asked less and
-//! less often. What a link has seen is comfort: after a restart it is asked anew.
+//! less often. A store that cannot be listed is no silence: what the sidecar says of it counts. What a
+//! link has seen is comfort: after a restart it is asked anew.
 
 #[cfg(test)]
 mod tests;
@@ -41,6 +42,8 @@ pub struct Seen {
     pub status: Option<Arc<SidecarStatus>>,
     /// The stored backups, newest first; none before they were listed.
     pub backups: Option<Arc<Vec<StoredBackup>>>,
+    /// Why they could not be listed anew since they may have changed.
+    pub unlisted: Option<String>,
     /// Why it does not answer, and since when.
     pub silence: Option<Silence>,
 }
@@ -121,8 +124,8 @@ impl Links {
     /// Whether a cluster's sidecar said last that its backups fail.
     pub fn is_failing(&self, uid: &str) -> bool {
         let links = self.links.lock().unwrap_or_else(PoisonError::into_inner);
-        let said = links.get(uid).and_then(|link| link.seen().status);
-        said.is_some_and(|status| status.failing.is_some())
+        let Some(seen) = links.get(uid).map(Link::seen) else { return false };
+        seen.unlisted.is_some() || seen.status.is_some_and(|status| status.failing.is_some())
     }
 
     /// Has a cluster looked at again at once.
@@ -174,8 +177,9 @@ impl Follower {
                     }
                     pause = FIRST_PAUSE;
                 }
-                answered = self.ask(&client, &mut pause) => if let Err(error) = answered {
-                    self.silent(&error);
+                is_well = self.ask(&client) => if is_well {
+                    pause = FIRST_PAUSE;
+                } else {
                     let slept = pause.mul_f64(1.0 + fastrand::f64() / 2.0);
                     pause = match tokio::time::timeout(slept, targets.changed()).await {
                         Ok(Err(_)) => return,
@@ -187,25 +191,53 @@ impl Follower {
         }
     }
 
-    /// Waits for one piece of news.
-    async fn ask(&self, client: &SidecarClient, pause: &mut Duration) -> Result<(), ClientError> {
+    /// Waits for one piece of news; false when the next is not to be asked for at once.
+    async fn ask(&self, client: &SidecarClient) -> bool {
         let before = self.look();
         // After a silence it may be another process, which counts from the beginning.
+        let is_well = before.silence.is_none() && before.unlisted.is_none();
         let after = before.status.as_ref().map(|status| status.sequence);
-        let status = client.status(after.filter(|_| before.silence.is_none())).await?;
-        let backups = match &before.backups {
-            Some(backups) if before.status.as_ref().is_some_and(|b| is_same_list(b, &status)) => {
-                Arc::clone(backups)
+        match client.status(after.filter(|_| is_well)).await {
+            Ok(status) => self.hear(client, &before, Arc::new(status)).await,
+            Err(error) => {
+                self.silent(&error);
+                false
             }
-            _ => Arc::new(client.backups().await?),
+        }
+    }
+
+    /// Notes what was said, and lists the backups if they may be others now.
+    async fn hear(
+        &self,
+        client: &SidecarClient,
+        before: &Seen,
+        status: Arc<SidecarStatus>,
+    ) -> bool {
+        let known = before.status.as_ref().filter(|_| before.unlisted.is_none());
+        let is_same = known.is_some_and(|known| is_same_list(known, &status));
+        let mut seen = Seen {
+            status: Some(Arc::clone(&status)),
+            backups: before.backups.clone(),
+            unlisted: before.unlisted.clone(),
+            silence: None,
         };
-        *pause = FIRST_PAUSE;
-        let is_news = before.silence.is_some() || before.status.as_deref() != Some(&status);
-        self.note(Seen { status: Some(Arc::new(status)), backups: Some(backups), silence: None });
+        if !is_same || seen.backups.is_none() {
+            // A store that hangs does not keep the word of it.
+            self.note(seen.clone());
+            match client.backups().await {
+                Ok(backups) => (seen.backups, seen.unlisted) = (Some(Arc::new(backups)), None),
+                Err(error) => seen.unlisted = Some(error.to_string()),
+            }
+        }
+        let is_listed = seen.unlisted.is_none();
+        let is_news = before.silence.is_some()
+            || before.status.as_ref() != Some(&status)
+            || before.unlisted.is_none() != is_listed;
+        self.note(seen);
         if is_news {
             self.tell();
         }
-        Ok(())
+        is_listed
     }
 
     fn silent(&self, error: &ClientError) {
@@ -234,9 +266,9 @@ impl Follower {
 }
 
 /// Whether the list of backups is the same after a change of status: the change was that one is
-/// being taken, which stands in no list before it is stored.
+/// being taken, or failed, and such a one stands in no list.
 fn is_same_list(before: &SidecarStatus, after: &SidecarStatus) -> bool {
     before.backups == after.backups
         && before.recent_backup == after.recent_backup
-        && (before.sequence == after.sequence || after.running.is_some())
+        && (before.sequence == after.sequence || after.running.is_some() || after.failing.is_some())
 }

@@ -50,6 +50,9 @@ fn heard(seen: &Seen, uid: &str) -> Result<Vec<BackupRef>, String> {
     if let Some(silence) = &seen.silence {
         return Err(silence.why.clone());
     }
+    if let Some(why) = &seen.unlisted {
+        return Err(why.clone());
+    }
     let all = seen.backups.as_ref().ok_or("it has not said yet what is stored")?;
     Ok(own(all, uid))
 }
@@ -133,11 +136,13 @@ mod tests {
     #[test]
     fn a_sidecar_that_is_silent_is_not_believed_on_what_it_said_before() {
         let backups = Some(Arc::new(vec![stored("a", &json!({}))]));
-        let mut seen = Seen { status: None, backups, silence: None };
+        let mut seen = Seen { backups, ..Seen::default() };
         assert_eq!(ids(&heard(&seen, "u-1").unwrap()), ["a"]);
         let why = "it cannot be reached".to_owned();
         seen.silence = Some(Silence { since: Timestamp::UNIX_EPOCH, why });
         assert_eq!(heard(&seen, "u-1").unwrap_err(), "it cannot be reached");
+        (seen.silence, seen.unlisted) = (None, Some("the store is gone".into()));
+        assert_eq!(heard(&seen, "u-1").unwrap_err(), "the store is gone");
         assert!(heard(&Seen::default(), "u-1").is_err(), "nothing was heard yet");
     }
 

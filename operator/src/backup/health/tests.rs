@@ -40,12 +40,13 @@ fn backup() -> ValidatedBackup {
 }
 
 fn attended(status: Option<SidecarStatus>) -> Attended {
-    Attended {
-        wanted: Wanted::Valid(Box::new(backup())),
-        seen: Seen { status: status.map(Arc::new), ..Seen::default() },
-        trouble: None,
-        shortage: None,
-    }
+    heard(Seen { status: status.map(Arc::new), ..Seen::default() })
+}
+
+/// Nothing is wrong but what was heard.
+pub fn heard(seen: Seen) -> Attended {
+    let wanted = Wanted::Valid(Box::new(backup()));
+    Attended { wanted, seen, trouble: None, shortage: None }
 }
 
 fn good(last: &str) -> SidecarStatus {
@@ -58,7 +59,11 @@ fn good(last: &str) -> SidecarStatus {
 }
 
 /// The condition after a look, and the status with it.
-fn look(before: &ClusterStatus, attended: &Attended, now: Timestamp) -> (Condition, ClusterStatus) {
+pub fn look(
+    before: &ClusterStatus,
+    attended: &Attended,
+    now: Timestamp,
+) -> (Condition, ClusterStatus) {
     let mut after = ClusterStatus::default();
     tell(&mut after, before, attended, now);
     (after.conditions[0].clone(), after)
@@ -120,6 +125,21 @@ fn a_short_silence_is_nothing_and_a_long_one_is_not_known() {
     assert_eq!(silent("2026-11-24T09:59:30Z").status, "True");
     let told = silent("2026-11-24T09:50:00Z");
     assert_eq!((told.status.as_str(), told.reason.as_str()), ("Unknown", "SidecarUnreachable"));
+}
+
+#[test]
+fn a_short_silence_does_not_take_back_what_was_said_of_the_store() {
+    let mut status = good("2026-11-24T09:30:00Z");
+    status.failing = Some(Failing {
+        since: at("2026-11-24T09:40:00Z"),
+        attempts: 3,
+        reason: "Unavailable".into(),
+        message: "the bucket is gone".into(),
+    });
+    let mut seen = attended(Some(status));
+    let since = at("2026-11-24T09:59:30Z");
+    seen.seen.silence = Some(Silence { since, why: "refused".into() });
+    assert_eq!(first(&seen).reason, "Unavailable");
 }
 
 #[test]
