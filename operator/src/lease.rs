@@ -83,23 +83,27 @@ impl Election {
         }
     }
 
-    /// Returns once this replica does not hold the Lease any more: it must stop at once.
+    /// Returns once this replica does not hold the Lease any more: it must stop at once. From then on it
+    /// leaves the Lease alone, whatever its manager believes: a release would end a successor's term.
     pub async fn lost(&mut self) -> Result<()> {
         let Self { candidacy, holders, replica, seen, .. } = self;
-        tokio::select! {
+        let lost = tokio::select! {
             lost = candidacy.until(false) => lost,
             taken = taken(holders, replica, seen) => taken,
-        }
+        };
+        self.candidacy.withdraw();
+        lost
     }
 
-    /// Gives the Lease up, so that another replica need not wait for it to expire.
+    /// Gives the Lease up, so that another replica need not wait for it to expire; one that was lost is
+    /// not touched.
     pub async fn leave(self) {
         let Candidacy { state, task } = self.candidacy;
         drop(state);
-        if matches!(tokio::time::timeout(RELEASE, task).await, Ok(Ok(Ok(_)))) {
-            tracing::info!("released the lease");
-        } else {
-            tracing::warn!("the lease could not be released and expires by itself");
+        match tokio::time::timeout(RELEASE, task).await {
+            Ok(Ok(Ok(_))) => tracing::info!("released the lease"),
+            Ok(Err(ended)) if ended.is_cancelled() => tracing::info!("left the lease alone"),
+            _ => tracing::warn!("the lease could not be released and expires by itself"),
         }
     }
 }
@@ -229,6 +233,41 @@ mod tests {
             taken(&mut holders, "ours", &mut Holder::Nobody).await.unwrap();
             assert_eq!(began.elapsed(), Duration::ZERO);
         }
+    }
+
+    /// Whether the manager's release was asked for, when the watch tells this of the Lease.
+    async fn releases(told: Vec<Holder>, is_lost: bool) -> bool {
+        let (service, _server) = tower_test::mock::pair::<
+            http::Request<kube::client::Body>,
+            http::Response<kube::client::Body>,
+        >();
+        let (holds, state) = watch::channel(true);
+        let (released, was_released) = std::sync::mpsc::channel();
+        let task = tokio::spawn(async move {
+            holds.closed().await;
+            released.send(()).unwrap();
+            std::future::pending().await
+        });
+        let mut election = Election {
+            client: Client::new(service, "etcd-operator"),
+            namespace: "etcd-operator".into(),
+            replica: "ours".into(),
+            candidacy: Candidacy { state, task },
+            holders: stream::iter(told).chain(stream::pending()).boxed(),
+            seen: Holder::Nobody,
+        };
+        if is_lost {
+            election.lost().await.unwrap();
+        }
+        election.leave().await;
+        was_released.try_recv().is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_lease_that_was_lost_is_not_released_since_another_may_hold_it_by_now() {
+        assert!(releases(vec![held_by("ours")], false).await, "one that is held is given up");
+        assert!(!releases(vec![held_by("ours"), held_by("theirs")], true).await);
+        assert!(!releases(vec![held_by("ours"), Holder::Gone], true).await);
     }
 
     #[test]
