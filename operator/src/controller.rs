@@ -82,7 +82,7 @@ pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Resul
 type Attempt = Result<Option<Outcome>, Error>;
 
 async fn one_step(key: &ObjectRef<GuardedCluster>, ctx: &Context) -> Result<Action, Error> {
-    let Some(mut decided) = decide(key, ctx, Freshness::Cached).await? else {
+    let Some(mut decided) = Box::pin(decide(key, ctx, Freshness::Cached)).await? else {
         return Ok(Action::await_change());
     };
     let backups = Box::pin(backups(&mut decided, ctx)).await;
@@ -161,11 +161,11 @@ async fn step(
     key: &ObjectRef<GuardedCluster>,
     ctx: &Context,
 ) -> Result<(Decided, Attempt), Error> {
-    if decided.plan.step.is_none() && !is_new_loss(&decided) {
+    if decided.plan.step.is_none() && !is_new_loss(&decided) && !is_missed(&decided) {
         return Ok((decided, Ok(None)));
     }
     // A cluster that is gone by now has nothing to report either; the next reconcile sees it.
-    let Some(mut decided) = decide(key, ctx, Freshness::Fresh).await? else {
+    let Some(mut decided) = Box::pin(decide(key, ctx, Freshness::Fresh)).await? else {
         return Ok((decided, Ok(None)));
     };
     let Some(step) = decided.plan.step.clone() else { return Ok((decided, Ok(None))) };
@@ -189,6 +189,11 @@ async fn step(
     ctx.metrics.step(report::step_name(&step), outcome);
     log(key, &step, &attempt, &decided.plan.message);
     Ok((decided, attempt.map(Some)))
+}
+
+/// Whoever seems to have no pod is looked for by name before that is said.
+fn is_missed(decided: &Decided) -> bool {
+    decided.plan.phase != Phase::Paused && decided.sight.misses_a_pod()
 }
 
 /// That quorum is lost, or that nothing can be restored, is not said on the word of a cache that may

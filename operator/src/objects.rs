@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use api::labels::{self, COMPONENT_MEMBER as MEMBER};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -23,20 +24,28 @@ use crate::error::Error;
 use crate::observe::{Sight, is_owned};
 use crate::validate::Validated;
 
+/// The version of an empty store, which no object has.
+const NO_VERSION: &str = "1";
+
 /// Brings the objects to what they shall be. The client service exists only once the cluster has
-/// `served`, because from then on its data counts.
+/// served, because from then on its data counts.
 pub async fn ensure(
     client: &Client,
     caches: &Caches,
     cluster: &Validated,
-    served: bool,
+    sight: &Sight,
 ) -> Result<(), Error> {
-    ensure_one(client, &caches.services, cluster, build::headless_service(cluster)).await?;
-    ensure_one(client, &caches.budgets, cluster, build::disruption_budget(cluster)).await?;
-    if served {
-        ensure_one(client, &caches.services, cluster, build::client_service(cluster)).await?;
-    }
-    Ok(())
+    let (services, budgets) = (&caches.services, &caches.budgets);
+    let named = ensure_one(client, services, cluster, build::headless_service(cluster)).await;
+    let budget = build::disruption_budget(cluster, sight.voters());
+    let kept = ensure_one(client, budgets, cluster, budget).await;
+    let reached = if sight.observed.record.served {
+        ensure_one(client, services, cluster, build::client_service(cluster)).await
+    } else {
+        Ok(())
+    };
+    // A name that is a stranger's holds up none of the others.
+    named.and(kept).and(reached)
 }
 
 /// Lets the services lead to a first member from a backup, once the status says that the restore is
@@ -77,6 +86,7 @@ where
         + DeserializeOwned
         + 'static,
 {
+    let mut wanted = wanted;
     let name = wanted.name_any();
     let clash = || Error::Clash { kind: kind::<K>(), name: name.clone() };
     let cached = cache.get(&ObjectRef::from_obj(&wanted));
@@ -92,13 +102,23 @@ where
     // The watch sees labelled objects only, and may lag: before applying over an object, see whose
     // it is.
     let there = within("reading an object", api.get_opt(&name)).await?;
-    if there.is_some_and(|there| !is_owned(there.meta(), &cluster.uid)) {
+    if there.as_ref().is_some_and(|there| !is_owned(there.meta(), &cluster.uid)) {
         return Err(clash());
     }
+    pin(wanted.meta_mut(), there.as_ref().map(Resource::meta));
     let params = PatchParams::apply(api::FIELD_MANAGER).force();
     tracing::info!(kind = kind::<K>(), name, "applying");
     within("applying an object", api.patch(&name, &params, &Patch::Apply(&wanted))).await?;
     Ok(())
+}
+
+/// Has the API server refuse, with a conflict, to apply over another object than the one that was seen;
+/// where there was none, over any. It creates an object whatever version is named, and none that is
+/// there ever has this one (`Store.Update` in its registry).
+pub(crate) fn pin(wanted: &mut ObjectMeta, there: Option<&ObjectMeta>) {
+    wanted.uid = there.and_then(|there| there.uid.clone());
+    let seen = there.map(|there| there.resource_version.clone());
+    wanted.resource_version = seen.unwrap_or_else(|| Some(NO_VERSION.into()));
 }
 
 /// The kind as people write it.
@@ -133,13 +153,72 @@ fn is_contained(wanted: &Value, there: &Value) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::validate::validate;
+    use api::v1beta1::Cluster;
+    use http::{Method, Request, Response};
+    use kube::client::Body;
     use serde_json::json;
+    use tower_test::mock;
 
     #[test]
     fn defaults_of_the_api_server_are_no_difference() {
         let wanted = json!({"spec": {"ports": [{"port": 2379}]}});
         let there = json!({"spec": {"ports": [{"port": 2379, "protocol": "TCP"}], "type": "X"}});
         assert!(is_contained(&wanted, &there));
+    }
+
+    /// The body of the apply, when the API server has this object.
+    async fn applied(there: Option<Value>) -> Result<Value, Error> {
+        let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+        let client = Client::new(service, "shop");
+        let (store, _writer) = kube::runtime::reflector::store();
+        let cluster: Cluster = serde_json::from_value(json!({
+            "metadata": {"name": "orders", "namespace": "shop", "uid": "u-1"}, "spec": {"size": 3}
+        }))
+        .unwrap();
+        let (cluster, mut sent) = (validate(&cluster), Value::Null);
+        let service = build::headless_service(&cluster);
+        let ensured = ensure_one(&client, &store, &cluster, service);
+        let answers = async {
+            while let Some((request, send)) = server.next_request().await {
+                let (code, answer) = match (request.method(), &there) {
+                    (&Method::GET, Some(there)) => (200, there.clone()),
+                    (&Method::GET, None) => (404, json!({"code": 404, "reason": "NotFound"})),
+                    _ => {
+                        let body = request.into_body().collect_bytes().await.unwrap();
+                        sent = serde_json::from_slice(&body).unwrap();
+                        (409, json!({"code": 409, "reason": "Conflict"}))
+                    }
+                };
+                let body = Body::from(answer.to_string().into_bytes());
+                send.send_response(Response::builder().status(code).body(body).unwrap());
+            }
+        };
+        let outcome =
+            tokio::select! { outcome = ensured => outcome, () = answers => panic!("no end") };
+        if matches!(outcome, Err(Error::Clash { .. })) {
+            return outcome.map(|()| Value::Null);
+        }
+        assert!(matches!(outcome, Err(Error::Conflict { .. })), "{outcome:?}");
+        Ok(sent)
+    }
+
+    #[tokio::test]
+    async fn what_appears_or_changes_between_the_look_and_the_write_is_not_applied_over() {
+        let owned = |uid: &str| {
+            json!({"metadata": {"name": "orders", "uid": "s-7", "resourceVersion": "4711",
+                "ownerReferences":
+                    [{"apiVersion": "v1", "kind": "Cluster", "name": "orders", "uid": uid}]}})
+        };
+        let meta = |sent: &Value| {
+            let meta = &sent["metadata"];
+            (meta["uid"].as_str().map(str::to_owned), meta["resourceVersion"].clone())
+        };
+        let over = applied(Some(owned("u-1"))).await.unwrap();
+        assert_eq!(meta(&over), (Some("s-7".into()), json!("4711")));
+        let anew = applied(None).await.unwrap();
+        assert_eq!(meta(&anew), (None, json!(NO_VERSION)));
+        assert!(matches!(applied(Some(owned("u-0"))).await, Err(Error::Clash { .. })));
     }
 
     #[test]

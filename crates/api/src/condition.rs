@@ -66,6 +66,10 @@ pub mod reason {
     pub const HEALING: &str = "Healing";
     /// The cluster waits for something that its message names.
     pub const WAITING: &str = "Waiting";
+    /// etcd's database is full: only reads and deletes are answered.
+    pub const NO_SPACE: &str = "NoSpace";
+    /// etcd has found that members' data differs: nothing is answered.
+    pub const CORRUPT: &str = "Corrupt";
     /// A member is not healthy.
     pub const MEMBER_UNHEALTHY: &str = "MemberUnhealthy";
     /// All members are healthy.

@@ -56,8 +56,27 @@ impl MemberStatus {
     }
 }
 
+impl MemberStatus {
+    /// The alarms of all members, as this one knows them. Status reports them as texts such as
+    /// `memberID:123 alarm:CORRUPT` (server/etcdserver/api/v3rpc/maintenance.go); asking for the alarms
+    /// themselves would write to etcd's log.
+    pub fn alarms(&self) -> impl Iterator<Item = Alarm> + '_ {
+        self.errors.iter().filter_map(|text| {
+            let kind = match text {
+                _ if text.contains("alarm:CORRUPT") => AlarmKind::Corrupt,
+                _ if text.contains("alarm:NOSPACE") => AlarmKind::NoSpace,
+                _ => return None,
+            };
+            let rest = text.split_once("memberID:").map_or("", |(_, rest)| rest.trim_start());
+            let id = rest.split(|c: char| !c.is_ascii_digit()).next().unwrap_or_default();
+            // Without an ID (0 is left out) etcd does not know whose data is the wrong one.
+            Some(Alarm { member_id: MemberId(id.parse().unwrap_or_default()), kind })
+        })
+    }
+}
+
 /// An alarm that a member has raised; it stays until someone disarms it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Alarm {
     /// Who raised it.
     pub member_id: MemberId,
@@ -66,7 +85,7 @@ pub struct Alarm {
 }
 
 /// What an alarm is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum AlarmKind {
     /// The database reached its quota: only reads and deletes are answered.
     NoSpace,
@@ -88,4 +107,43 @@ impl AlarmKind {
 /// Every answer of etcd carries a header; one without did not come from etcd.
 pub(crate) fn no_header(call: &str) -> Error {
     Error::Other { code: "Internal".into(), message: format!("the answer to {call} has no header") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ClusterId;
+
+    #[test]
+    fn alarms_are_read_from_what_a_member_complains_of() {
+        let status = |errors: &[&str]| MemberStatus {
+            member_id: MemberId(1),
+            cluster_id: ClusterId(2),
+            version: "3.6.16".into(),
+            storage_version: "3.6.0".into(),
+            db_size: 1,
+            db_size_in_use: 1,
+            leader: None,
+            revision: 1,
+            raft_term: 1,
+            raft_index: 1,
+            raft_applied_index: 1,
+            is_learner: false,
+            errors: errors.iter().map(ToString::to_string).collect(),
+        };
+        let of = |id, kind| Alarm { member_id: MemberId(id), kind };
+        for (text, alarm) in [
+            (
+                "memberID:10276657743932975437 alarm:NOSPACE ",
+                Some(of(10_276_657_743_932_975_437, AlarmKind::NoSpace)),
+            ),
+            ("memberID: 7  alarm:CORRUPT", Some(of(7, AlarmKind::Corrupt))),
+            ("alarm:CORRUPT", Some(of(0, AlarmKind::Corrupt))),
+            ("alarm:CORRUPT memberID:7", Some(of(7, AlarmKind::Corrupt))),
+            ("etcdserver: no leader", None),
+        ] {
+            let read: Vec<Alarm> = status(&[text]).alarms().collect();
+            assert_eq!(read, alarm.into_iter().collect::<Vec<_>>(), "{text}");
+        }
+    }
 }

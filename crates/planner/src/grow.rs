@@ -118,6 +118,8 @@ fn can_join(view: &View<'_>, pod: &Pod) -> bool {
         PodState::Outdated
         | PodState::DataLost
         | PodState::RestoreRefused(_)
+        | PodState::Unlabelled
+        | PodState::Corrupt
         | PodState::Running { .. } => false,
     };
     let node = matches!(pod.node, NodeState::Ready | NodeState::Unknown);

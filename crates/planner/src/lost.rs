@@ -5,6 +5,7 @@
 //! may.
 
 use crate::loss::Loss;
+use crate::verdict::UNLABELLED;
 use crate::{Desired, NodeState, Observed, Phase, Plan, PodState, Recheck, quorum, recovery};
 
 /// `why` there is no membership to act on.
@@ -58,6 +59,8 @@ fn state(observed: &Observed, number: u32) -> String {
         (_, PodState::Failed(_)) => "its pod failed".into(),
         (_, PodState::DataLost) => "its data is gone".into(),
         (_, PodState::RestoreRefused(_)) => "it never had any data".into(),
+        (_, PodState::Unlabelled) => UNLABELLED.into(),
+        (_, PodState::Corrupt) => "it has a CORRUPT alarm, so it is not copied from".into(),
         (_, PodState::Running { .. }) => "does not answer".into(),
     }
 }

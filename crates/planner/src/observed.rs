@@ -119,6 +119,10 @@ pub enum PodState {
         /// When the container started.
         since: Timestamp,
     },
+    /// etcd runs, but somebody changed the labels by which services and the operator find the pod.
+    Unlabelled,
+    /// etcd runs and has found that this member's data differs from the others'.
+    Corrupt,
     /// A container fails again and again; not ready since then.
     CrashLooping(Timestamp),
     /// The pod ended for good (evicted, for example) at that time.

@@ -5,6 +5,14 @@ use jiff::Timestamp;
 use crate::view::View;
 use crate::{Member, NodeState, Pod, PodState};
 
+/// A member that is not trusted and not replaced either: which of the copies is right, a person decides.
+pub(crate) const CORRUPT: &str = "etcd says that its data differs from the others' (CORRUPT alarm): when the \
+    others are right, delete its pod to have it replaced, then run `etcdctl alarm disarm`";
+
+/// A pod that is there but is not found as the others are: a person's doing, and a person's to undo.
+pub(crate) const UNLABELLED: &str = "its pod's labels app, etcd_cluster or etcd.coreos.com/cluster-uid were \
+    changed, so services do not lead to it: put them back, or delete the pod to have it replaced";
+
 /// What is wrong with a member and what follows from it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
@@ -68,6 +76,8 @@ impl View<'_> {
                 Verdict::Unwell("its pod is pending and was made from an earlier spec".into())
             }
             PodState::Gated => Verdict::Unwell("its pod is starting".into()),
+            PodState::Unlabelled => Verdict::Unwell(UNLABELLED.into()),
+            PodState::Corrupt => Verdict::Unwell(CORRUPT.into()),
             PodState::Running { .. } if member.healthy => Verdict::Fine,
             PodState::Running { .. } => Verdict::Unwell("it does not answer as it should".into()),
         }

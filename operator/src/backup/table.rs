@@ -22,6 +22,7 @@ struct Rows {
     objects: BTreeMap<String, Value>,
     changes: Vec<String>,
     refused: BTreeMap<String, (StatusCode, &'static str)>,
+    dropped: Vec<(&'static str, &'static str)>,
     version: u64,
 }
 
@@ -58,6 +59,11 @@ impl Table {
     /// Refuses this method on this path from now on.
     pub fn refuse(&self, call: &str, code: StatusCode, message: &'static str) {
         self.rows().refused.insert(call.to_owned(), (code, message));
+    }
+
+    /// Drops this field of this object whenever it is written, as for a definition without it.
+    pub fn drop_field(&self, parent: &'static str, field: &'static str) {
+        self.rows().dropped.push((parent, field));
     }
 
     /// A client of it, and the task that answers.
@@ -158,11 +164,22 @@ impl Rows {
     /// Patches merge and so do replacements: what is tested never leaves out what it wants gone.
     fn write(&mut self, path: &str, body: Value) -> (StatusCode, Value) {
         let path = path.strip_suffix("/status").unwrap_or(path);
-        let mut object = self.objects.get(path).cloned().unwrap_or_else(|| json!({}));
-        if !is_met(&object, &body["metadata"]) {
+        let there = self.objects.get(path).cloned();
+        // As a real one it creates what is not there, whatever version is asked for, but not the UID.
+        let is_refused = match &there {
+            Some(there) => !is_met(there, &body["metadata"]),
+            None => body["metadata"]["uid"].is_string(),
+        };
+        if is_refused {
             return refusal(StatusCode::CONFLICT, "it has changed");
         }
+        let mut object = there.unwrap_or_else(|| json!({}));
         merge(&mut object, body);
+        for (parent, field) in &self.dropped {
+            if let Some(Value::Object(parent)) = object.pointer_mut(parent) {
+                parent.remove(*field);
+            }
+        }
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(format!("w{}", self.version));
         self.objects.insert(path.to_owned(), object.clone());

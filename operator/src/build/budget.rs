@@ -7,10 +7,13 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use super::{label_selector, metadata};
 use crate::validate::Validated;
 
+/// While a cluster shrinks, its quorum is the one of those that still vote, not of those that will.
+///
 /// An integer `minAvailable`: over bare pods Kubernetes knows no expected count, and
 /// `maxUnavailable` would refuse every eviction.
-pub fn disruption_budget(cluster: &Validated) -> PodDisruptionBudget {
-    let quorum = i32::try_from(planner::quorum(cluster.desired.size)).unwrap_or(i32::MAX);
+pub fn disruption_budget(cluster: &Validated, voters: usize) -> PodDisruptionBudget {
+    let quorum = planner::quorum(cluster.desired.size.max(voters));
+    let quorum = i32::try_from(quorum).unwrap_or(i32::MAX);
     PodDisruptionBudget {
         metadata: metadata(cluster, objects::disruption_budget(&cluster.name.name)),
         spec: Some(PodDisruptionBudgetSpec {

@@ -1,6 +1,7 @@
 //! The objects as they are sent, whole: a change of one line must be seen and meant.
 
 use api::v1beta1::Cluster;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde_json::json;
 
 use super::{Origin, Start, client_service, disruption_budget, headless_service, member_pod};
@@ -58,7 +59,27 @@ fn services() {
 
 #[test]
 fn budget_keeps_the_quorum() {
-    insta::assert_yaml_snapshot!(disruption_budget(&cluster()));
+    insta::assert_yaml_snapshot!(disruption_budget(&cluster(), 0));
+}
+
+#[test]
+fn budget_keeps_the_quorum_of_those_who_vote_and_of_those_who_shall() {
+    for size in 1..=7 {
+        for voters in 0..=7 {
+            let mut cluster = cluster();
+            cluster.desired.size = size;
+            let spec = disruption_budget(&cluster, voters).spec.unwrap();
+            let IntOrString::Int(least) = spec.min_available.unwrap() else {
+                panic!("not a count")
+            };
+            let least = usize::try_from(least).unwrap();
+            assert!(
+                2 * least > size && 2 * least > voters,
+                "{size} wanted, {voters} vote: {least}"
+            );
+            assert!(2 * (least - 1) <= size.max(voters), "{size} wanted, {voters} vote: {least}");
+        }
+    }
 }
 
 #[test]

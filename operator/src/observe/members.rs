@@ -3,10 +3,12 @@
 //! Members are dialled by pod IP: looking up a name before it is published makes DNS remember that
 //! it does not exist.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use etcd::{ClusterId, Endpoint, MemberClient, MemberList, MemberStatus, Timeouts};
+use etcd::{
+    Alarm, AlarmKind, ClusterId, Endpoint, MemberClient, MemberList, MemberStatus, Timeouts,
+};
 use futures::future::join_all;
 use k8s_openapi::api::core::v1::Pod;
 use planner::name::ClusterName;
@@ -74,15 +76,33 @@ impl EtcdView {
         })
     }
 
+    /// The alarms of the etcd cluster, as far as its members tell of them.
+    pub fn alarms(&self, known: Option<ClusterId>) -> BTreeSet<Alarm> {
+        let cluster = known.or(self.list.as_ref().map(|(list, _)| list.cluster_id));
+        let statuses = self.answers.values().filter_map(|answer| answer.status.as_ref().ok());
+        let ours = statuses.filter(|status| Some(status.cluster_id) == cluster);
+        ours.flat_map(MemberStatus::alarms).collect()
+    }
+
+    /// Whether somebody says that this member's data is not what it should be.
+    pub fn is_corrupt(&self, number: u32) -> bool {
+        let status = self.answers.get(&number).and_then(|answer| answer.status.as_ref().ok());
+        status.is_some_and(|status| {
+            let alarm = Alarm { member_id: status.member_id, kind: AlarmKind::Corrupt };
+            self.alarms(Some(status.cluster_id)).contains(&alarm)
+        })
+    }
+
     /// How far the data goes of the members that answer and see no leader, of the etcd cluster that
-    /// is `known`.
+    /// is `known`. One whose data is known to be wrong does not count.
     pub fn stranded(&self, known: Option<ClusterId>) -> BTreeMap<u32, i64> {
         let revision = |answer: &Answer| {
             let status = answer.status.as_ref().ok()?;
             let is_ours = known.is_none_or(|known| status.cluster_id == known);
             (is_ours && status.leader.is_none()).then_some(status.revision)
         };
-        self.answers.iter().filter_map(|(&number, one)| Some((number, revision(one)?))).collect()
+        let trusted = self.answers.iter().filter(|(number, _)| !self.is_corrupt(**number));
+        trusted.filter_map(|(&number, one)| Some((number, revision(one)?))).collect()
     }
 
     fn member(
@@ -101,6 +121,7 @@ impl EtcdView {
                 && status.leader.map(|id| id.0) == leader
                 && leader.is_some()
         });
+        let healthy = healthy && !number.is_some_and(|number| self.is_corrupt(number));
         let started = !member.name.is_empty();
         planner::Member { id: member.id.0, number, started, learner: member.is_learner, healthy }
     }
@@ -247,6 +268,40 @@ mod tests {
         };
         assert_eq!(view.stranded(Some(CLUSTER)), BTreeMap::from([(0, 42)]));
         assert_eq!(view.stranded(None), BTreeMap::from([(0, 42), (2, 42)]));
+    }
+
+    #[test]
+    fn a_member_with_a_corrupt_alarm_is_neither_healthy_nor_a_survivor() {
+        let alarm = vec!["memberID:7 alarm:CORRUPT ".to_owned()];
+        // The others know of it too, and one of another etcd cluster may have such an ID.
+        let view = |led: Option<MemberId>, alarm_of: ClusterId| {
+            let one = |id| MemberStatus { leader: led, ..status(id, CLUSTER) };
+            let other = MemberStatus { errors: alarm.clone(), ..status(9, alarm_of) };
+            let told = [(3, one(7)), (4, one(8)), (5, MemberStatus { leader: led, ..other })];
+            let answer = |(number, status)| (number, Answer { client: None, status: Ok(status) });
+            EtcdView { answers: told.map(answer).into(), list: None }
+        };
+        let name = ClusterName { namespace: "shop".into(), name: "orders".into() };
+        let member = |number: u32| etcd::Member {
+            id: MemberId(u64::from(number) + 4),
+            name: name.member(number),
+            peer_urls: vec![name.peer_url(number)],
+            client_urls: Vec::new(),
+            is_learner: false,
+        };
+        let led = Some(MemberId(8));
+        let list = MemberList {
+            cluster_id: CLUSTER,
+            answered_by: MemberId(8),
+            members: vec![member(3), member(4)],
+        };
+        let healthy =
+            |view: &EtcdView, number| view.member(&member(number), &name, &list, Some(8)).healthy;
+        let sick = view(led, CLUSTER);
+        assert!(!healthy(&sick, 3) && healthy(&sick, 4));
+        assert!(healthy(&view(led, ClusterId(0xD)), 3));
+        let left: Vec<u32> = view(None, CLUSTER).stranded(Some(CLUSTER)).into_keys().collect();
+        assert_eq!(left, [4, 5]);
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 mod archive;
 mod members;
+mod missed;
 mod nodes;
 mod pods;
 mod record;
@@ -19,9 +20,11 @@ use kube::api::ListParams;
 use kube::runtime::reflector::ObjectRef;
 use kube::{Api, Client, ResourceExt};
 use planner::name::ClusterName;
-use planner::{Archive, Members, NodeState, Observed, PodState, Source};
+use planner::{Archive, Members, Membership, NodeState, Observed, PodState, Source};
 
 pub use archive::{archive, reference};
+#[cfg(test)]
+pub use members::Answer;
 pub use members::{EtcdView, host_port};
 pub use nodes::{Nodes, state as node_state};
 
@@ -60,6 +63,21 @@ impl Sight {
         self.observed.believed().ok()
     }
 
+    /// How many voters there are, or were when that was read last.
+    pub fn voters(&self) -> usize {
+        let recorded =
+            || self.observed.record.members.values().filter(|member| member.voter).count();
+        let listed = |it: &Members| it.members.iter().filter(|member| !member.learner).count();
+        self.members().map_or_else(recorded, listed)
+    }
+
+    /// Whether a member is without a pod, as far as this look goes.
+    pub fn misses_a_pod(&self) -> bool {
+        let listed = self.members().map(Members::numbers).unwrap_or_default();
+        let mut all = self.observed.record.members.keys().chain(&listed);
+        all.any(|number| !self.pods.contains_key(number))
+    }
+
     /// Tells apart the pods that are waited for in vain, since a pod would not be made like that now.
     pub fn compare(&mut self, template: &str) {
         for (number, pod) in &self.pods {
@@ -84,9 +102,8 @@ pub async fn look(
         namespace: cluster.namespace().unwrap_or_default(),
         name: cluster.name_any(),
     };
-    let pods = owned_pods(client, caches, &cluster, &name, freshness).await?;
+    let (pods, etcd) = members_of(client, caches, &cluster, &name, freshness).await?;
     let nodes = nodes(client, caches, &cluster, &pods, freshness).await?;
-    let etcd = EtcdView::ask(&pods, &name, record::cluster_id(&cluster)).await;
     let observed = observed(caches, &cluster, &name, &pods, &nodes, &etcd);
     Ok(Some(Sight { cluster, name, pods, etcd, observed, chosen: None }))
 }
@@ -112,6 +129,30 @@ async fn cluster(
         }
     };
     Ok(cluster.filter(|cluster| cluster.metadata.deletion_timestamp.is_none()))
+}
+
+/// The pods and what etcd says. Before something is done, whoever is missed is asked for by name.
+async fn members_of(
+    client: &Client,
+    caches: &Caches,
+    cluster: &Cluster,
+    name: &ClusterName,
+    freshness: Freshness,
+) -> Result<(BTreeMap<u32, Arc<Pod>>, EtcdView), Error> {
+    let (uid, known) = (cluster.uid().unwrap_or_default(), record::cluster_id(cluster));
+    let mut pods = owned_pods(client, caches, cluster, name, freshness).await?;
+    if freshness == Freshness::Cached {
+        let etcd = EtcdView::ask(&pods, name, known).await;
+        return Ok((pods, etcd));
+    }
+    missed::find(client, name, &uid, record::numbers(cluster, name), &mut pods).await?;
+    let mut etcd = EtcdView::ask(&pods, name, known).await;
+    if let Membership::Known(members) = etcd.membership(name)
+        && missed::find(client, name, &uid, members.numbers(), &mut pods).await?
+    {
+        etcd = EtcdView::ask(&pods, name, known).await;
+    }
+    Ok((pods, etcd))
 }
 
 async fn owned_pods(
@@ -156,8 +197,8 @@ pub fn is_owned(
     meta.owner_references.iter().flatten().any(|owner| owner.uid == uid)
 }
 
-/// The nodes as the caches know them. Before something is done, a node that the cache does not
-/// know is asked for: a new node is not a lost one.
+/// The nodes as the caches know them. Before something is done, those that matter are read anew: a
+/// watch that lags says of a node that is away that it is ready.
 async fn nodes(
     client: &Client,
     caches: &Caches,
@@ -187,7 +228,11 @@ fn observed(
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
         let node = node.map_or(NodeState::Ready, |node| nodes.state(node));
         let is_published = published.contains(&pod.name_any());
-        (number, pods::read(pod, name, node, is_published))
+        let mut pod = pods::read(pod, name, node, is_published);
+        if etcd.is_corrupt(number) && matches!(pod.state, PodState::Running { .. }) {
+            pod.state = PodState::Corrupt;
+        }
+        (number, pod)
     };
     let pods = pods.iter().map(read).collect();
     let record = record::read(cluster, name, nodes);

@@ -1,14 +1,15 @@
 //! The state of nodes: whether what runs on one may still be running.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
+use futures::future::try_join_all;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Node;
 use kube::{Api, Client, ResourceExt};
 use planner::NodeState;
 
 use crate::caches::Caches;
-use crate::call::{is_not_found, within};
+use crate::call::within;
 use crate::error::Error;
 
 /// Set by a person who has made sure that the node is down; Kubernetes then lets its volumes go.
@@ -29,7 +30,7 @@ impl Nodes {
         Self { states: caches.nodes.as_ref().map(|nodes| read(nodes.state())) }
     }
 
-    /// Asks the API server for each of these nodes that the cache does not know.
+    /// Asks the API server for each of these nodes, whatever the cache says of them.
     pub async fn confirm(
         &mut self,
         client: &Client,
@@ -37,17 +38,12 @@ impl Nodes {
     ) -> Result<(), Error> {
         let Some(states) = &mut self.states else { return Ok(()) };
         let api: Api<Node> = Api::all(client.clone());
-        for name in names {
-            if states.contains_key(&name) {
-                continue;
-            }
-            let found = match within("reading a node", api.get(&name)).await {
-                Ok(node) => state(&node),
-                Err(error) if is_not_found(&error) => NodeState::Gone,
-                Err(error) => return Err(error),
-            };
-            states.insert(name, found);
-        }
+        let names: BTreeSet<String> = names.collect();
+        let asked = names.into_iter().map(|name| async {
+            let there = within("reading a node", api.get_opt(&name)).await?;
+            Ok::<_, Error>((name, there.as_ref().map_or(NodeState::Gone, state)))
+        });
+        states.extend(try_join_all(asked).await?);
         Ok(())
     }
 
@@ -82,7 +78,10 @@ pub fn state(node: &Node) -> NodeState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use http::{Request, Response};
+    use kube::client::Body;
     use serde_json::json;
+    use tower_test::mock;
 
     fn node(ready: &str, taint: &str) -> Node {
         serde_json::from_value(json!({
@@ -111,6 +110,31 @@ mod tests {
     #[test]
     fn out_of_service_means_gone() {
         assert_eq!(state(&node("Unknown", OUT_OF_SERVICE)), NodeState::Gone);
+    }
+
+    #[tokio::test]
+    async fn what_the_cache_says_of_a_node_is_asked_anew() {
+        let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
+        let client = Client::new(service, "default");
+        let answers = tokio::spawn(async move {
+            for _ in 0..2 {
+                let (request, send) = server.next_request().await.unwrap();
+                let (code, body) = match request.uri().path() {
+                    "/api/v1/nodes/rack-7" => (200, json!(node("Unknown", "x"))),
+                    "/api/v1/nodes/rack-8" => (404, json!({"code": 404, "reason": "NotFound"})),
+                    other => panic!("{other}"),
+                };
+                let body = Body::from(body.to_string().into_bytes());
+                send.send_response(Response::builder().status(code).body(body).unwrap());
+            }
+        });
+        let ready = |name: &str| (name.to_owned(), NodeState::Ready);
+        let mut nodes = Nodes { states: Some([ready("rack-7"), ready("rack-8")].into()) };
+        let twice = ["rack-7", "rack-8", "rack-7"].map(str::to_owned);
+        nodes.confirm(&client, twice.into_iter()).await.unwrap();
+        answers.await.unwrap();
+        assert!(matches!(nodes.state("rack-7"), NodeState::Away(_)));
+        assert_eq!(nodes.state("rack-8"), NodeState::Gone);
     }
 
     #[test]

@@ -4,13 +4,14 @@ mod restoring;
 
 use std::collections::BTreeSet;
 
-use api::{annotations, objects};
+use api::{annotations, labels, objects};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodCondition};
 use kube::ResourceExt;
 use planner::name::ClusterName;
 use planner::{NodeState, PodState, Role};
 
+use super::is_owned;
 use crate::build::{ETCD_CONTAINER, GUARD_CONTAINER, RESTORE_CONTAINER};
 use crate::caches::Caches;
 
@@ -38,7 +39,21 @@ pub fn read(pod: &Pod, name: &ClusterName, node: NodeState, published: bool) -> 
         marked: is_marked(pod),
         published,
         node,
-        state: state(pod),
+        state: found(pod, name),
+    }
+}
+
+/// How far it came, and whether anybody who goes by labels finds it.
+fn found(pod: &Pod, name: &ClusterName) -> PodState {
+    let state = state(pod);
+    let is = |label, value: &str| pod.labels().get(label).is_some_and(|it| it == value);
+    let uid = pod.labels().get(labels::CLUSTER_UID);
+    let is_labelled = is(labels::APP, labels::APP_ETCD)
+        && is(labels::CLUSTER, &name.name)
+        && uid.is_some_and(|uid| is_owned(&pod.metadata, uid));
+    match state {
+        PodState::Running { .. } if !is_labelled => PodState::Unlabelled,
+        state => state,
     }
 }
 
@@ -343,6 +358,31 @@ mod tests {
         annotations.insert(annotations::RESTORED_FROM.into(), "b-7".into());
         let seed = read(&pod, &name, NodeState::Ready, true);
         assert_eq!(seed.role, Role::Restored("b-7".into()));
+    }
+
+    #[test]
+    fn a_pod_that_runs_without_the_labels_it_is_found_by_is_told_apart() {
+        let name = ClusterName { namespace: "shop".into(), name: "orders".into() };
+        let etcd = container(ETCD_CONTAINER, &running(), &json!({}));
+        let mut pod = pod("Running", &container(GUARD_CONTAINER, &exited(0), &json!({})), &etcd);
+        let owner = json!({"apiVersion": "v1", "kind": "Cluster", "name": "orders", "uid": "u-1"});
+        pod.metadata.owner_references = Some(vec![serde_json::from_value(owner).unwrap()]);
+        let is_found = |pod: &Pod| {
+            let state = read(pod, &name, NodeState::Ready, true).state;
+            assert_eq!(state == PodState::Unlabelled, !matches!(state, PodState::Running { .. }));
+            state != PodState::Unlabelled
+        };
+        pod.metadata.labels = Some(labels::of_restoring_member("orders", "u-1", "orders-0003"));
+        assert!(is_found(&pod));
+        for label in [labels::APP, labels::CLUSTER, labels::CLUSTER_UID] {
+            for value in [None, Some("other")] {
+                let mut changed = pod.clone();
+                let labels = changed.metadata.labels.as_mut().unwrap();
+                labels.remove(label);
+                labels.extend(value.map(|value| (label.to_owned(), value.to_owned())));
+                assert!(!is_found(&changed), "{label} {value:?}");
+            }
+        }
     }
 
     #[test]

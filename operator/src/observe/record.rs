@@ -1,5 +1,7 @@
 //! What the status remembers.
 
+use std::collections::BTreeSet;
+
 use api::v1beta1::{Cluster, ClusterStatus, Role};
 use etcd::ClusterId;
 use planner::name::ClusterName;
@@ -7,6 +9,9 @@ use planner::{LastSeen, Record};
 
 use super::Nodes;
 use crate::record;
+
+/// More pods than are made between two writes of the members' rows.
+const LATEST: u32 = 8;
 
 /// Reads the status back. A number that cannot be one counts as none: the pods and etcd's member
 /// list still say which numbers are used.
@@ -37,6 +42,15 @@ pub fn read(cluster: &Cluster, name: &ClusterName, nodes: &Nodes) -> Record {
 pub fn cluster_id(cluster: &Cluster) -> Option<ClusterId> {
     let id = cluster.status.as_ref()?.cluster_id.as_deref()?;
     record::number(id).map(ClusterId)
+}
+
+/// The members that the status remembers, and the numbers that were used last: a pod that was made since
+/// has one of these.
+pub fn numbers(cluster: &Cluster, name: &ClusterName) -> BTreeSet<u32> {
+    let Some(status) = &cluster.status else { return BTreeSet::new() };
+    let next = u32::try_from(status.next_member).unwrap_or_default();
+    let rows = status.member_statuses.iter().filter_map(|row| name.number(&row.name));
+    rows.chain(next.saturating_sub(LATEST)..next).collect()
 }
 
 /// The nodes that the status remembers.

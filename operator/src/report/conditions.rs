@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
 use planner::{Phase, Plan, quorum};
 
-use super::recovery;
+use super::{alarms, recovery};
 use crate::observe::Sight;
 use crate::validate::Validated;
 
@@ -48,6 +48,9 @@ fn available(sight: &Sight, plan: &Plan) -> Claim {
     let voters: Vec<_> = members.members.iter().filter(|member| !member.learner).collect();
     let healthy = voters.iter().filter(|voter| voter.healthy).count();
     let message = format!("{healthy} of {} voters are healthy", voters.len());
+    if let Some((reason, alarm)) = alarms::told(sight) {
+        return (type_, status::FALSE, reason, format!("{alarm}; {message}"));
+    }
     if healthy >= quorum(voters.len()) {
         (type_, status::TRUE, reason::QUORUM_HEALTHY, message)
     } else {
@@ -79,6 +82,9 @@ fn degraded(sight: &Sight, plan: &Plan) -> Claim {
         (_, Phase::NoQuorum) => (type_, status::TRUE, reason::NO_QUORUM, plan.message.clone()),
         (_, Phase::Failed) => (type_, status::TRUE, reason::WAITING, plan.message.clone()),
         (Some(members), _) => {
+            if let Some((reason, alarm)) = alarms::told(sight) {
+                return (type_, status::TRUE, reason, alarm);
+            }
             let ailing = members.members.iter().filter(|member| !member.learner && !member.healthy);
             match ailing.count() {
                 0 => {

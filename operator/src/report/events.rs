@@ -1,7 +1,9 @@
 //! Kubernetes Events: one for each change of state and none for looking.
 
+use api::condition::reason::{CORRUPT, NO_SPACE};
 use api::v1beta1::{ClusterStatus, Phase};
 use k8s_openapi::api::core::v1::ObjectReference;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::runtime::events::{Event, EventType};
 use planner::name::ClusterName;
 use planner::{Plan, Record, Step};
@@ -72,21 +74,34 @@ pub fn happenings(
         note: condition.message.clone(),
         pod: None,
     });
-    step.into_iter().chain(phase).chain(unmet).collect()
+    let alarm = after.conditions.iter().find(|now| is_new_alarm(before, now));
+    let alarm = alarm.map(|condition| Happening {
+        warning: true,
+        reason: if condition.reason == NO_SPACE { NO_SPACE } else { CORRUPT },
+        note: condition.message.clone(),
+        pod: None,
+    });
+    step.into_iter().chain(phase).chain(unmet).chain(alarm).collect()
 }
 
-/// A name that is somebody else's: told once, since the status says it only while it stands in the way.
+/// A name that is somebody else's: told once, however much else the message says meanwhile.
 pub fn clash(before: &ClusterStatus, after: &ClusterStatus, error: &Error) -> Option<Happening> {
-    let is_new = matches!(error, Error::Clash { .. }) && before.message != after.message;
-    let told =
-        || Happening { warning: true, reason: error.reason(), note: error.sentence(), pod: None };
-    is_new.then(told)
+    let note = error.sentence();
+    let says =
+        |status: &ClusterStatus| status.message.as_ref().is_some_and(|it| it.contains(&note));
+    let is_new = matches!(error, Error::Clash { .. }) && says(after) && !says(before);
+    is_new.then(|| Happening { warning: true, reason: error.reason(), note, pod: None })
 }
 
-fn is_new_claim(
-    before: &ClusterStatus,
-    now: &k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition,
-) -> bool {
+/// An alarm of etcd's is told when it is raised, and another one when that is.
+fn is_new_alarm(before: &ClusterStatus, now: &Condition) -> bool {
+    let is = |it: &Condition| it.type_ == api::condition::DEGRADED && it.reason == now.reason;
+    is(now)
+        && [NO_SPACE, CORRUPT].contains(&now.reason.as_str())
+        && !before.conditions.iter().any(is)
+}
+
+fn is_new_claim(before: &ClusterStatus, now: &Condition) -> bool {
     let unmet = [api::condition::UNSUPPORTED_VERSION, api::condition::UNSUPPORTED_FIELD];
     let was = before.conditions.iter().find(|condition| condition.type_ == now.type_);
     unmet.contains(&now.type_.as_str()) && was.is_none_or(|was| was.message != now.message)
@@ -194,10 +209,13 @@ mod tests {
     fn a_name_that_is_taken_is_told_once_and_other_failures_are_not() {
         let (before, after) = (status(Phase::Running), status(Phase::Healing));
         let taken = Error::Clash { kind: "Pod", name: "orders-0003".into() };
-        assert_eq!(clash(&before, &after, &taken), None, "the message is the same as before");
-        let after = ClusterStatus { message: Some("taken".into()), ..after };
+        let says = |what: &str| Some(format!("{what}: {}", taken.sentence()));
+        let after = ClusterStatus { message: says("removing orders-0003"), ..after };
         let told = clash(&before, &after, &taken).unwrap();
         assert!(told.warning && told.reason == "NameClash", "{told:?}");
+        // The next step says it too, and it is no news.
+        let later = ClusterStatus { message: says("adding orders-0004"), ..after.clone() };
+        assert_eq!(clash(&after, &later, &taken), None);
         assert_eq!(clash(&before, &after, &Error::Conflict { what: "a test" }), None);
     }
 

@@ -1,5 +1,6 @@
 //! What the person on call sees: the status, made purely from what was seen and decided.
 
+mod alarms;
 mod conditions;
 mod events;
 mod recovery;
@@ -30,7 +31,7 @@ pub fn status(
     let started = before.served || !sight.pods.is_empty() || before.next_member > 0;
     ClusterStatus {
         phase: Some(phase(plan.phase)),
-        message: Some(message.to_owned()),
+        message: Some(alarms::beside(message, sight)),
         observed_generation: sight.cluster.metadata.generation,
         size: members(sight).or(before.size).or(Some(0)),
         ready: Some(format!("{}/{}", rows::ready_voters(&rows, &ready), cluster.desired.size)),

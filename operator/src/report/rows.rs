@@ -103,6 +103,8 @@ fn trouble(sight: &Sight, number: Option<u32>) -> String {
         PodState::RestoreRefused(why) => format!("its backup was refused: {why}"),
         PodState::CrashLooping(_) => "it crash-loops".into(),
         PodState::Failed(_) => "its pod failed".into(),
+        PodState::Unlabelled => "its pod's labels were changed".into(),
+        PodState::Corrupt => "its data differs from the others'".into(),
         PodState::Running { .. } => match sight.etcd.answers.get(&number).map(|a| &a.status) {
             Some(Err(error)) => format!("it does not answer: {}", error.reason()),
             Some(Ok(status)) if status.leader.is_none() => "it sees no leader".into(),

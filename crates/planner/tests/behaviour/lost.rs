@@ -25,6 +25,16 @@ fn silence_is_not_loss() {
     }
 }
 
+/// A person took them out of the services, or a policy rewrote their labels.
+#[test]
+fn members_whose_labels_were_changed_are_not_lost() {
+    let relabelled =
+        cluster(3).pod_is(5, PodState::Unlabelled).pod_is(6, PodState::Unlabelled).no_quorum();
+    let (phase, message) = sentence(&relabelled);
+    assert_eq!(phase, Phase::NoQuorum, "{message}");
+    assert!(message.contains("put them back"), "{message}");
+}
+
 #[test]
 fn one_lost_voter_of_three_is_not_a_lost_quorum() {
     let (phase, message) = sentence(&cluster(3).without_pod(6).no_quorum());

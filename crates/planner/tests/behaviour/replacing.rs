@@ -29,6 +29,16 @@ fn a_member_whose_guard_misses_its_data_is_removed_at_once() {
 }
 
 #[test]
+fn a_member_whose_labels_were_changed_is_named_and_never_replaced() {
+    let relabelled = cluster(3).edit_pod(THIRD, |pod| pod.state = PodState::Unlabelled);
+    for cluster in [relabelled.clone(), relabelled.down(THIRD)] {
+        let message = cluster.waits();
+        assert!(message.contains("orders-0006: its pod's labels app, etcd_cluster"), "{message}");
+        assert_eq!(cluster.phase(), Phase::Healing);
+    }
+}
+
+#[test]
 fn the_first_member_of_all_is_no_exception() {
     let wiped = cluster(3).leader(SECOND).pod_is(FIRST, PodState::DataLost);
     assert_eq!(wiped.step(), Some(removal(FIRST)));

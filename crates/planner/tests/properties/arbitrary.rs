@@ -79,6 +79,8 @@ pub(crate) fn pod_state() -> impl Strategy<Value = PodState> {
         Just(PodState::Gated),
         Just(PodState::Outdated),
         Just(PodState::DataLost),
+        Just(PodState::Unlabelled),
+        Just(PodState::Corrupt),
         Just(PodState::RestoreRefused("page 7 is damaged".into())),
         (any::<bool>(), 0..3u32, time()).prop_map(|(ready, restarts, since)| PodState::Running {
             ready,
