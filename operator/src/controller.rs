@@ -134,13 +134,16 @@ fn blocked(unmet: &Unmet) -> Plan {
 
 /// Services and disruption budget; untouched while paused or blocked.
 async fn surroundings(decided: &Decided, ctx: &Context) -> Result<(), Error> {
+    if decided.plan.phase != Phase::Paused && decided.cluster.blocked().is_none() {
+        // Also when nothing was found to restore: the spec may name another place by now.
+        Box::pin(restore::attend(&decided.sight, &attendant(&decided.cluster, ctx))).await?;
+    }
     if matches!(decided.plan.phase, Phase::Paused | Phase::Failed) {
         return Ok(());
     }
-    Box::pin(restore::attend(&decided.sight, &attendant(&decided.cluster, ctx))).await?;
-    let served = decided.sight.observed.record.served;
-    objects::ensure(&ctx.client, &ctx.caches, &decided.cluster, served).await?;
-    objects::admit(&ctx.client, &decided.sight).await
+    // A service's name that is a stranger's must not keep a restored member from the other services.
+    let admitted = objects::admit(&ctx.client, &decided.sight).await;
+    objects::ensure(&ctx.client, &ctx.caches, &decided.cluster, &decided.sight).await.and(admitted)
 }
 
 fn attendant<'a>(cluster: &'a Validated, ctx: &'a Context) -> Attendant<'a> {
