@@ -20,6 +20,7 @@ use crate::error::Error;
 use crate::metrics::{Metrics, StepOutcome};
 use crate::observe::{Freshness, Sight, archive, look};
 use crate::pace::Pace;
+use crate::rival::Rivals;
 use crate::validate::{Unmet, Validated, validate};
 use crate::watchdog::Watchdog;
 use crate::{backup, build, clock, objects, report, restore, status};
@@ -47,6 +48,8 @@ pub struct Context {
     pub pace: Pace,
     /// Told of every look that ends.
     pub watchdog: Watchdog,
+    /// The namespaces that are left to another operator.
+    pub rivals: Rivals,
 }
 
 /// A cluster, what shall happen to it, and why it may not.
@@ -68,7 +71,9 @@ pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Resul
     // In caches that are still being filled, members that run would look gone. Returns at once later.
     ctx.filled.cancelled().await;
     let key = ObjectRef::from_obj(guarded.as_ref());
-    let result = if backup::is_leaving(&guarded) {
+    let result = if is_left_to_another(&guarded, &ctx).await? {
+        Ok(Action::requeue(ctx.pace.next(&key.name, Recheck::AtRest, false)))
+    } else if backup::is_leaving(&guarded) {
         Box::pin(backup::farewell(&guarded, &ctx)).await
     } else {
         Box::pin(one_step(&key, &ctx)).await
@@ -76,6 +81,18 @@ pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Resul
     ctx.metrics.reconciled(started.elapsed());
     ctx.watchdog.looked();
     result
+}
+
+/// Another operator looks after the clusters of this namespace. Told once.
+async fn is_left_to_another(cluster: &GuardedCluster, ctx: &Context) -> Result<bool, Error> {
+    let namespace = cluster.namespace().unwrap_or_default();
+    let holder = ctx.rivals.at_work(&ctx.client, &namespace).await?;
+    let news = ctx.rivals.news(&cluster.uid().unwrap_or_default(), holder.as_deref());
+    if let (Ok(cluster), Some(news)) = (&cluster.0, news) {
+        tracing::warn!(namespace, name = cluster.name_any(), "{}", news.note);
+        ctx.announcer.tell(cluster, &[news]).await;
+    }
+    Ok(holder.is_some())
 }
 
 /// What became of the step of this reconcile; none when there was none.
@@ -172,6 +189,9 @@ async fn step(
         return Ok((decided, Ok(None)));
     };
     let Some(step) = decided.plan.step.clone() else { return Ok((decided, Ok(None))) };
+    if ctx.rivals.at_work_now(&ctx.client, &decided.sight.name.namespace).await?.is_some() {
+        return Ok((decided, Ok(None)));
+    }
     let sidecar = match &step {
         Step::OrderSnapshot { .. } => ctx.backup.links.client(&decided.cluster.uid),
         _ => None,

@@ -16,16 +16,28 @@ use tokio::net::TcpListener;
 /// Whether this replica can do its work: the API server answers, the CRD is there and, for the
 /// one that works, the caches are filled.
 #[derive(Clone, Debug, Default)]
-pub struct Readiness(Arc<AtomicBool>);
+pub struct Readiness(Arc<Claims>);
+
+#[derive(Debug, Default)]
+struct Claims {
+    is_prepared: AtomicBool,
+    is_deaf: AtomicBool,
+}
 
 impl Readiness {
-    /// Says so.
+    /// Says that everything is there that the work needs, or not.
     pub fn set(&self, ready: bool) {
-        self.0.store(ready, Ordering::Relaxed);
+        self.0.is_prepared.store(ready, Ordering::Relaxed);
     }
 
-    fn get(&self) -> bool {
-        self.0.load(Ordering::Relaxed)
+    /// Says whether the API server answered when it was asked last.
+    pub fn hears(&self, hears: bool) {
+        self.0.is_deaf.store(!hears, Ordering::Relaxed);
+    }
+
+    /// Whether both is so.
+    pub fn get(&self) -> bool {
+        self.0.is_prepared.load(Ordering::Relaxed) && !self.0.is_deaf.load(Ordering::Relaxed)
     }
 }
 
@@ -56,7 +68,7 @@ async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
     if shared.ready.get() {
         (StatusCode::OK, "ok\n")
     } else {
-        (StatusCode::SERVICE_UNAVAILABLE, "starting: waiting for the Kubernetes API and the CRD\n")
+        (StatusCode::SERVICE_UNAVAILABLE, "waiting for the Kubernetes API and the CRD\n")
     }
 }
 
@@ -64,5 +76,26 @@ async fn metrics(State(shared): State<Shared>) -> impl IntoResponse {
     match shared.registry.encode() {
         Ok(text) => Ok(([(header::CONTENT_TYPE, telemetry::CONTENT_TYPE)], text)),
         Err(error) => Err((StatusCode::INTERNAL_SERVER_ERROR, error.to_string())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn readyz_goes_with_what_is_prepared_and_what_is_heard() {
+        let ready = Readiness::default();
+        let registry = Arc::new(Metrics::new("etcd_operator", "0.0.0"));
+        let shared = Shared { ready: ready.clone(), registry };
+        let code = async || readyz(State(shared.clone())).await.into_response().status().as_u16();
+        assert_eq!(code().await, 503, "nothing is prepared yet");
+        ready.set(true);
+        assert_eq!(code().await, 200);
+        ready.hears(false);
+        assert_eq!(code().await, 503, "the API is silent");
+        ready.hears(true);
+        ready.set(false);
+        assert_eq!(code().await, 503, "the caches are filled anew");
     }
 }

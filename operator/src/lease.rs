@@ -21,7 +21,7 @@ use tokio::task::JoinHandle;
 use crate::config::Config;
 
 /// Name of the Lease.
-const NAME: &str = "etcd-operator";
+pub const NAME: &str = "etcd-operator";
 /// After this many seconds without renewal another replica takes over (client-go's default).
 const DURATION: u64 = 15;
 /// Renewed this many seconds before that.

@@ -26,11 +26,13 @@ use crate::caches::{Caches, GuardedCluster, Triggers};
 use crate::clock;
 use crate::config::Config;
 use crate::controller::{Context, on_error, reconcile, tidy};
+use crate::heartbeat;
 use crate::http::{self, Readiness};
 use crate::lease::Election;
 use crate::metrics::Metrics;
 use crate::observe::node_state;
 use crate::pace::Pace;
+use crate::rival::Rivals;
 use crate::watchdog::Watchdog;
 
 /// Reconciles under way get this long to end after a signal.
@@ -85,18 +87,33 @@ async fn work(
     let Some(prepared) = stop.run_until_cancelled(prepare).await else { return Ok(()) };
     let (client, mut election) = prepared?;
     ready.set(true);
+    let outcome = tokio::select! {
+        outcome = serve(&client, config, metrics, ready, &mut election, stop) => outcome,
+        never = heartbeat::listen(&client, ready) => match never {},
+    };
+    election.leave().await;
+    outcome
+}
+
+/// Waits for the Lease, then works until it is lost or the process shall stop.
+async fn serve(
+    client: &Client,
+    config: &Config,
+    metrics: Metrics,
+    ready: &Readiness,
+    election: &mut Election,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
     tracing::info!(replica = config.pod_name, "waiting for the lease");
-    let outcome = match stop.run_until_cancelled(election.won()).await {
+    match stop.run_until_cancelled(election.won()).await {
         None => Ok(()),
         Some(Err(error)) => Err(error),
         Some(Ok(())) => {
             tracing::info!(replica = config.pod_name, "holding the lease");
             metrics.leads(true);
-            lead(client, config, metrics, ready, &mut election, stop).await
+            Box::pin(lead(client.clone(), config, metrics, ready, election, stop)).await
         }
-    };
-    election.leave().await;
-    outcome
+    }
 }
 
 /// Runs the controller until the lease is lost or the process shall stop.
@@ -123,6 +140,7 @@ async fn lead(
         metrics,
         pace: Pace::default(),
         watchdog: Watchdog::new(),
+        rivals: Rivals::new(config.namespace.as_deref(), &config.lease_namespace),
     });
     let (watched, tidied) = (Arc::clone(&context), Arc::clone(&context));
     ready.set(false);

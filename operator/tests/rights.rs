@@ -57,6 +57,7 @@ const USES: &[Use] = &[
     ("endpointslices", &["list", "watch"], WATCHES, "(slices, on_slices) = watch"),
     ("nodes", &["list", "watch"], WATCHES, "watch(Api::all(client.clone()), all, prune_node)"),
     ("nodes", &["get"], "src/observe/nodes.rs", "reading a node"),
+    ("leases", &["get"], "src/rival.rs", "reading a Lease"),
     ("events", &["create", "patch"], "src/announce.rs", "self.recorder.publish"),
 ];
 
@@ -90,9 +91,10 @@ fn every_right_is_used_and_none_is_missing() {
 }
 
 #[test]
-fn in_one_namespace_the_rights_are_the_same_but_for_nodes() {
+fn in_one_namespace_the_rights_are_the_same_but_for_nodes_and_others_leases() {
     let mut used = used();
     used.remove("nodes");
+    used.remove("leases");
     assert_eq!(granted(ROLE), used);
 }
 

@@ -43,6 +43,10 @@ pub async fn reconcile(guarded: Arc<GuardedBackup>, ctx: Arc<Context>) -> Result
     if next::is_done(cached) {
         return Ok(Action::await_change());
     }
+    let namespace = cached.namespace().unwrap_or_default();
+    if ctx.rivals.at_work(&ctx.client, &namespace).await?.is_some() {
+        return Ok(Action::requeue(AGAIN));
+    }
     Box::pin(look(cached, &ctx)).await
 }
 
