@@ -7,8 +7,9 @@ use std::fmt::Debug;
 use std::sync::Arc;
 
 use api::labels::{self, COMPONENT_MEMBER as MEMBER};
+use api::v1beta1::Cluster;
 use k8s_openapi::api::core::v1::Pod;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, OwnerReference};
 use kube::api::{Patch, PatchParams};
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{ObjectRef, Store};
@@ -91,10 +92,12 @@ where
     let clash = || Error::Clash { kind: kind::<K>(), name: name.clone() };
     let cached = cache.get(&ObjectRef::from_obj(&wanted));
     if let Some(there) = &cached {
-        if !is_owned(there.meta(), &cluster.uid) {
+        if !is_owned(there.meta(), &cluster.uid) && !is_leaving(there.meta(), cluster) {
             return Err(clash());
         }
-        if is_contained(&json(&wanted), &json(there.as_ref())) {
+        if is_owned(there.meta(), &cluster.uid)
+            && is_contained(&json(&wanted), &json(there.as_ref()))
+        {
             return Ok(());
         }
     }
@@ -102,14 +105,29 @@ where
     // The watch sees labelled objects only, and may lag: before applying over an object, see whose
     // it is.
     let there = within("reading an object", api.get_opt(&name)).await?;
-    if there.as_ref().is_some_and(|there| !is_owned(there.meta(), &cluster.uid)) {
-        return Err(clash());
+    if let Some(meta) = there.as_ref().map(Resource::meta).filter(|it| !is_owned(it, &cluster.uid))
+    {
+        let left = "waiting until what an earlier cluster of the name left is gone";
+        return Err(if is_leaving(meta, cluster) {
+            Error::Conflict { what: left }
+        } else {
+            clash()
+        });
     }
     pin(wanted.meta_mut(), there.as_ref().map(Resource::meta));
     let params = PatchParams::apply(api::FIELD_MANAGER).force();
     tracing::info!(kind = kind::<K>(), name, "applying");
     within("applying an object", api.patch(&name, &params, &Patch::Apply(&wanted))).await?;
     Ok(())
+}
+
+/// Whether it goes by itself: it is being deleted, or was an earlier cluster's of this name, whose objects
+/// Kubernetes collects.
+fn is_leaving(meta: &ObjectMeta, cluster: &Validated) -> bool {
+    let is_earlier = |owner: &OwnerReference| {
+        owner.kind == Cluster::kind(&()) && owner.name == cluster.name.name
+    };
+    meta.deletion_timestamp.is_some() || meta.owner_references.iter().flatten().any(is_earlier)
 }
 
 /// Has the API server refuse, with a conflict, to apply over another object than the one that was seen;
@@ -154,7 +172,6 @@ fn is_contained(wanted: &Value, there: &Value) -> bool {
 mod tests {
     use super::*;
     use crate::validate::validate;
-    use api::v1beta1::Cluster;
     use http::{Method, Request, Response};
     use kube::client::Body;
     use serde_json::json;
@@ -167,7 +184,7 @@ mod tests {
         assert!(is_contained(&wanted, &there));
     }
 
-    /// The body of the apply, when the API server has this object.
+    /// The body of the apply that is attempted, when the API server has this object.
     async fn applied(there: Option<Value>) -> Result<Value, Error> {
         let (service, mut server) = mock::pair::<Request<Body>, Response<Body>>();
         let client = Client::new(service, "shop");
@@ -205,11 +222,7 @@ mod tests {
 
     #[tokio::test]
     async fn what_appears_or_changes_between_the_look_and_the_write_is_not_applied_over() {
-        let owned = |uid: &str| {
-            json!({"metadata": {"name": "orders", "uid": "s-7", "resourceVersion": "4711",
-                "ownerReferences":
-                    [{"apiVersion": "v1", "kind": "Cluster", "name": "orders", "uid": uid}]}})
-        };
+        let owned = |uid: &str| owned("Cluster", uid);
         let meta = |sent: &Value| {
             let meta = &sent["metadata"];
             (meta["uid"].as_str().map(str::to_owned), meta["resourceVersion"].clone())
@@ -218,7 +231,25 @@ mod tests {
         assert_eq!(meta(&over), (Some("s-7".into()), json!("4711")));
         let anew = applied(None).await.unwrap();
         assert_eq!(meta(&anew), (None, json!(NO_VERSION)));
-        assert!(matches!(applied(Some(owned("u-0"))).await, Err(Error::Clash { .. })));
+    }
+
+    #[tokio::test]
+    async fn a_stranger_s_object_is_a_clash_and_what_an_earlier_cluster_left_is_waited_for() {
+        let theirs = applied(Some(owned("Deployment", "u-0"))).await;
+        assert!(matches!(theirs, Err(Error::Clash { .. })));
+        let nobody_s = json!({"metadata": {"name": "orders"}});
+        assert!(matches!(applied(Some(nobody_s.clone())).await, Err(Error::Clash { .. })));
+        let mut leaving = nobody_s;
+        leaving["metadata"]["deletionTimestamp"] = json!("2026-11-24T03:00:09Z");
+        for left in [owned("Cluster", "u-0"), leaving] {
+            assert_eq!(applied(Some(left)).await.unwrap(), Value::Null, "nothing is applied");
+        }
+    }
+
+    fn owned(kind: &str, uid: &str) -> Value {
+        json!({"metadata": {"name": "orders", "uid": "s-7", "resourceVersion": "4711",
+            "ownerReferences":
+                [{"apiVersion": "v1", "kind": kind, "name": "orders", "uid": uid}]}})
     }
 
     #[test]

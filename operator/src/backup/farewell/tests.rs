@@ -150,6 +150,7 @@ async fn look(table: &Table) -> Result<Action, Error> {
         metrics: Metrics::register(registry.registry()),
         pace: Pace::default(),
         watchdog: Watchdog::new(),
+        rivals: crate::rival::Rivals::new(Some("shop"), "shop"),
     };
     let object = table.get(CLUSTER).unwrap();
     let guarded: GuardedCluster = serde_json::from_value(object).unwrap();
