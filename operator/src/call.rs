@@ -35,6 +35,14 @@ pub fn is_not_found(error: &Error) -> bool {
     matches!(source.as_ref(), kube::Error::Api(status) if status.is_not_found())
 }
 
+/// Whether the API refuses this call, and will refuse it again: no such right, a policy, a rule.
+pub fn is_refused(error: &Error) -> bool {
+    let Error::Kubernetes { source, .. } = error else { return false };
+    let passes = |code| matches!(code, 404 | 408 | 409 | 429);
+    matches!(source.as_ref(), kube::Error::Api(status)
+        if (400..500).contains(&status.code) && !passes(status.code))
+}
+
 /// Whether the API refuses because the namespace is being deleted: nothing new is made there.
 pub fn is_namespace_ending(error: &Error) -> bool {
     let Error::Kubernetes { source, .. } = error else { return false };

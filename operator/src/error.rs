@@ -52,6 +52,15 @@ pub enum Error {
         /// What to do.
         remedy: String,
     },
+    /// The API server dropped what was to be remembered, for it does not know the field.
+    #[error(
+        "the definition of Cluster in this Kubernetes is older than the operator and drops {field}; \
+         apply deploy/crds"
+    )]
+    OldDefinition {
+        /// The field.
+        field: &'static str,
+    },
     /// A certificate could not be made or read.
     #[error("certificates for the backup sidecar")]
     Pki(#[from] crate::pki::PkiError),
@@ -84,6 +93,7 @@ impl Error {
             Self::Kubernetes { .. } => "KubernetesRefused",
             Self::Clash { .. } => api::condition::reason::NAME_CLASH,
             Self::Missing { .. } => "Missing",
+            Self::OldDefinition { .. } => "OldDefinition",
             Self::Pki(_) => "CertificateFailed",
             Self::Sidecar { source, .. } => source.reason(),
             Self::Etcd { source, .. } => source.reason(),
@@ -99,6 +109,7 @@ impl Error {
             | Self::Kubernetes { .. }
             | Self::Clash { .. }
             | Self::Missing { .. }
+            | Self::OldDefinition { .. }
             | Self::Pki(_)
             | Self::Sidecar { .. } => Duration::from_secs(5),
         }

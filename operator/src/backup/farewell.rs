@@ -2,7 +2,8 @@
 //! `cleanupBackupsOnClusterDelete`, the removal of its archive.
 //!
 //! The members are left as they are meanwhile, for they are what is saved. What is remembered stands
-//! in the status, so that another replica goes on with the same minute.
+//! in the status, so that another replica goes on with the same minute. Where nothing can be remembered,
+//! the time of the deletion counts: nothing keeps a cluster for ever.
 
 #[cfg(test)]
 mod tests;
@@ -15,6 +16,7 @@ use api::finalizers;
 use api::sidecar::BackupOrder;
 use api::v1beta1::{Cluster, FinalBackupStatus};
 use hyper::StatusCode;
+use jiff::{SignedDuration, Timestamp};
 use kube::runtime::controller::Action;
 use kube::{Api, Resource, ResourceExt};
 
@@ -25,7 +27,7 @@ use super::policy::{self, ValidatedBackup};
 use super::volume::Claim;
 use super::{finalizer, location, records};
 use crate::caches::GuardedCluster;
-use crate::call::within;
+use crate::call::{is_refused, within};
 use crate::clock;
 use crate::controller::Context;
 use crate::error::Error;
@@ -37,6 +39,8 @@ use crate::validate::{Validated, validate};
 const WAIT: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(2);
 const AT_ONCE: Duration = Duration::from_millis(10);
+/// How long a deletion waits whose progress cannot be remembered.
+const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 
 /// Whether this cluster waits for us before it goes.
 pub fn is_leaving(cluster: &GuardedCluster) -> bool {
@@ -58,19 +62,9 @@ pub async fn farewell(guarded: &GuardedCluster, ctx: &Context) -> Result<Action,
         Ok(duty) => duty,
         Err(told) => return release(&cluster, told, ctx).await,
     };
-    let known = cluster.status.as_ref().and_then(|status| status.backup_service_status.as_ref());
-    let Some(known) = known.and_then(|known| known.final_backup.clone()) else {
-        // The minute begins before anything is asked for.
-        return note(&cluster, verdict::begin(clock::now()), ctx).await;
-    };
     let validated = validate(&cluster);
-    let farewell = Farewell { ctx, validated: &validated, backup: &backup };
-    let answer = farewell.ask(duty, &known).await;
-    match verdict::judge(duty, &known, &answer, clock::now()) {
-        Verdict::Note(known) => note(&cluster, known, ctx).await,
-        Verdict::Wait => Ok(Action::requeue(AGAIN)),
-        Verdict::Release(told) => release(&cluster, Some(told), ctx).await,
-    }
+    let farewell = Farewell { ctx, cluster: &cluster, validated: &validated, backup: &backup };
+    farewell.go_on(duty).await
 }
 
 /// What is to be done, and where; `Err` when nothing is, with what is to be told of it.
@@ -128,13 +122,64 @@ async fn release(
     Ok(Action::await_change())
 }
 
+/// What was remembered of the look before.
+fn remembered(cluster: &Cluster) -> Option<FinalBackupStatus> {
+    cluster.status.as_ref()?.backup_service_status.as_ref()?.final_backup.clone()
+}
+
+/// Whether nothing can be remembered of this cluster, however often it is tried.
+fn is_lasting(error: &Error) -> bool {
+    is_refused(error) || matches!(error, Error::OldDefinition { .. })
+}
+
 struct Farewell<'a> {
     ctx: &'a Context,
+    cluster: &'a Cluster,
     validated: &'a Validated,
     backup: &'a ValidatedBackup,
 }
 
 impl Farewell<'_> {
+    async fn go_on(&self, duty: Duty) -> Result<Action, Error> {
+        let mut forgets = None;
+        let known = match remembered(self.cluster) {
+            Some(known) => known,
+            // The minute begins before anything is asked for.
+            None => match note(self.cluster, verdict::begin(clock::now()), self.ctx).await {
+                Err(error) if is_lasting(&error) => {
+                    forgets = Some(error);
+                    verdict::begin(self.since())
+                }
+                noted => return noted,
+            },
+        };
+        let answer = self.ask(duty, &known).await;
+        match (verdict::judge(duty, &known, &answer, clock::now()), forgets) {
+            (Verdict::Release(told), _) => release(self.cluster, Some(told), self.ctx).await,
+            (Verdict::Wait, _) => Ok(Action::requeue(AGAIN)),
+            (Verdict::Note(_), Some(error)) => self.forget(duty, &error).await,
+            (Verdict::Note(known), None) => match note(self.cluster, known, self.ctx).await {
+                Err(error) if is_lasting(&error) => self.forget(duty, &error).await,
+                noted => noted,
+            },
+        }
+    }
+
+    /// Goes on with nothing remembered, unless that lasts too long.
+    async fn forget(&self, duty: Duty, error: &Error) -> Result<Action, Error> {
+        if clock::now().duration_since(self.since()) < LONGEST {
+            return Ok(Action::requeue(AGAIN));
+        }
+        let told = verdict::given_up(duty, &Answer::Silent(error.sentence()));
+        release(self.cluster, Some(told), self.ctx).await
+    }
+
+    /// Since when the deletion waits for this replica.
+    fn since(&self) -> Timestamp {
+        let deleted = self.cluster.metadata.deletion_timestamp.as_ref();
+        deleted.map_or(self.ctx.started, |time| time.0.max(self.ctx.started))
+    }
+
     async fn ask(&self, duty: Duty, known: &FinalBackupStatus) -> Answer {
         let attendant = Attendant {
             client: &self.ctx.client,

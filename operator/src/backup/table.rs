@@ -174,11 +174,15 @@ impl Rows {
             return refusal(StatusCode::CONFLICT, "it has changed");
         }
         let mut object = there.unwrap_or_else(|| json!({}));
+        let before = object.clone();
         merge(&mut object, body);
         for (parent, field) in &self.dropped {
             if let Some(Value::Object(parent)) = object.pointer_mut(parent) {
                 parent.remove(*field);
             }
+        }
+        if object == before {
+            return (StatusCode::OK, object);
         }
         self.version += 1;
         object["metadata"]["resourceVersion"] = json!(format!("w{}", self.version));

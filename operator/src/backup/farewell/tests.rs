@@ -124,6 +124,11 @@ async fn answer(
 
 /// Says goodbye to the cluster on this table, as a replica that has just begun.
 async fn look(table: &Table) -> Result<Action, Error> {
+    look_of_one_that_began(clock::now(), table).await
+}
+
+/// The same as a replica that began then.
+async fn look_of_one_that_began(started: Timestamp, table: &Table) -> Result<Action, Error> {
     let (client, _server) = table.serve();
     let (caches, triggers) = Caches::watch(&client, Some("shop"));
     let _watching = AbortOnDropHandle::new(tokio::spawn(async move {
@@ -146,7 +151,7 @@ async fn look(table: &Table) -> Result<Action, Error> {
         filled: CancellationToken::new(),
         init_image: "guard:1".into(),
         backup: Room::new(defaults, links),
-        started: clock::now(),
+        started,
         metrics: Metrics::register(registry.registry()),
         pace: Pace::default(),
         watchdog: Watchdog::new(),
@@ -261,6 +266,33 @@ async fn an_event_that_is_refused_keeps_no_cluster() {
     table.refuse(&format!("POST {EVENTS}"), Code::FORBIDDEN, "no events today");
     look(&table).await.unwrap();
     assert_eq!(finalizers(&table), json!(["other/one"]));
+}
+
+/// An upload of which more comes each time.
+fn uploading(call: &str) -> (Code, Value) {
+    let id = call.rsplit('/').next().unwrap_or_default();
+    (Code::OK, json!({"id": id, "state": "Uploading", "received": 9}))
+}
+
+#[tokio::test]
+async fn a_deletion_of_which_nothing_can_be_remembered_is_bound_by_its_own_time() {
+    for (is_refused, told_of) in [(false, "apply deploy/crds"), (true, "no status today")] {
+        let table = Table::with(&[(CLUSTER, leaving(&keeps(), None))]);
+        if is_refused {
+            table.refuse(&format!("PUT {CLUSTER}/status"), Code::FORBIDDEN, "no status today");
+        } else {
+            table.drop_field("/status/backupServiceStatus", "finalBackup");
+        }
+        let sidecar = Sidecar::start(&table, uploading).await;
+        assert_eq!(look(&table).await.unwrap(), Action::requeue(AGAIN));
+        assert_eq!(sidecar.asked(), ["PUT /v1/requests/final-u-1-0"], "it is asked all the same");
+        assert_eq!(finalizers(&table).as_array().unwrap().len(), 2);
+        let early = clock::now() - SignedDuration::from_secs(301);
+        look_of_one_that_began(early, &table).await.unwrap();
+        assert_eq!(finalizers(&table), json!(["other/one"]));
+        let told = told(&table);
+        assert!(told[0].1.contains("not saved") && told[0].1.contains(told_of), "{told:?}");
+    }
 }
 
 #[tokio::test]

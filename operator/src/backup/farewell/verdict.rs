@@ -65,6 +65,10 @@ pub fn judge(duty: Duty, known: &FinalBackupStatus, answer: &Answer, now: Timest
     if let Some(further) = further(known, answer, now) {
         return Verdict::Note(further);
     }
+    if known.last_progress.0 > now {
+        // By a clock that ran ahead of ours.
+        return Verdict::Note(FinalBackupStatus { last_progress: seconds(now), ..known.clone() });
+    }
     if now.duration_since(known.last_progress.0) >= PATIENCE {
         return Verdict::Release(given_up(duty, answer));
     }
@@ -128,7 +132,8 @@ fn has_failed(answer: &Answer) -> bool {
     matches!(answer, Answer::Order(order) if order.state == RequestState::Failed)
 }
 
-fn given_up(duty: Duty, answer: &Answer) -> Happening {
+/// What is told when nothing more is waited for.
+pub fn given_up(duty: Duty, answer: &Answer) -> Happening {
     let why = match answer {
         Answer::Order(order) => {
             order.message.clone().unwrap_or_else(|| "nothing has come for a minute".into())
@@ -216,6 +221,14 @@ mod tests {
                 assert!(released(&late).warning, "{answer:?}");
             }
         }
+    }
+
+    #[test]
+    fn a_minute_that_began_in_the_future_begins_now() {
+        let stuck = order(RequestState::Pending, 0);
+        let Verdict::Note(known) = save(&begin(at(86_400)), &stuck, 0) else { panic!() };
+        assert_eq!(save(&known, &stuck, 59), Verdict::Wait);
+        assert!(released(&save(&known, &stuck, 60)).warning);
     }
 
     #[test]
