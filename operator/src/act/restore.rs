@@ -31,7 +31,7 @@ impl Actor<'_> {
             Stage::Saving { .. } => None,
         };
         let mut written = record::write(restore, &self.cluster.name, raised_by);
-        written.message = self.sight.chosen.clone();
+        written.message = self.sight.chosen.as_ref().map(|chosen| chosen.told.clone());
         self.remember(|status| {
             if let Cause::Recovery(number) = restore.cause {
                 status.recoveries = i32::try_from(number).unwrap_or(i32::MAX);
@@ -59,24 +59,24 @@ impl Actor<'_> {
         let recorded = self.sight.cluster.status.as_ref().and_then(|it| it.restore.as_ref());
         let raised_by = recorded.and_then(|restore| restore.raised_by);
         let origin = match recorded.map(|restore| restore.cause) {
-            Some(RestoreCause::Manual) => self.from_reader(backup, raised_by),
-            _ => self.from_own(backup, raised_by),
+            Some(RestoreCause::Manual) => self.by_reader(backup, raised_by),
+            _ => self.by_sidecar(backup, raised_by),
         };
         self.create(number, &Start::Restored(origin)).await
     }
 
     /// The reader serves what `spec.restore` names; of several clusters of a name the one that the
     /// backup's place names.
-    fn from_reader(&self, backup: &BackupRef, raised_by: Option<i64>) -> Origin {
+    fn by_reader(&self, backup: &BackupRef, raised_by: Option<i64>) -> Origin {
         let (name, namespace) = (&self.cluster.name.name, &self.cluster.name.namespace);
         let host = objects::restore_reader_host(name, namespace);
         let from = format!("https://{host}:{}", ports::SIDECAR);
         let uid = restore::uid_in(&backup.location);
-        Origin { from, uid, ..self.from_own(backup, raised_by) }
+        Origin { from, uid, ..self.by_sidecar(backup, raised_by) }
     }
 
     /// The cluster's own sidecar serves its backups, wherever they are stored.
-    fn from_own(&self, backup: &BackupRef, raised_by: Option<i64>) -> Origin {
+    fn by_sidecar(&self, backup: &BackupRef, raised_by: Option<i64>) -> Origin {
         let (name, namespace) = (&self.cluster.name.name, &self.cluster.name.namespace);
         let host = objects::backup_sidecar_host(name, namespace);
         Origin {
@@ -185,7 +185,8 @@ fn highest(sight: &Sight, stage: &Stage) -> i64 {
         Stage::Restoring { backup, .. } => Some(backup.revision),
         Stage::Saving { .. } => None,
     };
-    let all = stored.chain(told).chain(recorded).chain(chosen);
+    let source = sight.chosen.as_ref().map(|chosen| chosen.highest);
+    let all = stored.chain(told).chain(recorded).chain(chosen).chain(source);
     all.chain(recent.map(|backup| backup.revision)).max().unwrap_or_default()
 }
 

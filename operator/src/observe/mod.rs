@@ -53,9 +53,17 @@ pub struct Sight {
     pub etcd: EtcdView,
     /// The same in the form that decisions are made on.
     pub observed: Observed,
+    /// What was chosen for `spec.restore`.
+    pub chosen: Option<Chosen>,
 }
-    /// Which backup was chosen of which for `spec.restore`.
-    pub chosen: Option<String>,
+
+/// The backup that was chosen for `spec.restore`, as far as it is no decision's business.
+pub struct Chosen {
+    /// Which of which, in words.
+    pub told: String,
+    /// The highest revision in any backup of the cluster that it is of.
+    pub highest: i64,
+}
 
 impl Sight {
     /// The membership, if there is an answer that can be this cluster's.

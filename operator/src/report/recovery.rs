@@ -29,13 +29,11 @@ fn recovering(now: &ClusterStatus, plan: &Plan, before: &[Condition]) -> Option<
     // The restore that ended last is this one, unless the recovery was called off.
     let restored = now.last_restore.as_ref().filter(|last| last.cause == RestoreCause::Recovery);
     let restored = restored.filter(|last| last.time.0 >= old.last_transition_time.0);
-    Some(match restored.and_then(|last| last.message.clone()) {
-        Some(message) => (type_, status::FALSE, reason::RESTORED, message),
-        None => {
-            let why = "the quorum came back by itself, and nothing was restored";
-            (type_, status::FALSE, reason::QUORUM_BACK, why.into())
-        }
-    })
+    if let Some(message) = restored.and_then(|last| last.message.clone()) {
+        return Some((type_, status::FALSE, reason::RESTORED, message));
+    }
+    let why = "the quorum came back by itself, and nothing was restored";
+    Some((type_, status::FALSE, reason::QUORUM_BACK, why.into()))
 }
 
 fn unrecoverable(plan: &Plan, before: &[Condition]) -> Option<Claim> {

@@ -19,6 +19,8 @@ pub enum Choice {
         before: Option<String>,
         /// What was chosen of which, and how far it is from what was asked for.
         told: String,
+        /// The highest revision in any backup of the same cluster.
+        highest: i64,
     },
     /// None is such; the sentence says what there is.
     None(String),
@@ -36,6 +38,8 @@ pub fn choose(wish: &Wish, all: &[StoredBackup]) -> Choice {
     let sound = meant.iter().find(|backup| backup.damaged.is_none());
     let Some(newest) = sound.copied() else { return none(wish, &meant) };
     let uids: BTreeSet<&str> = meant.iter().map(|backup| backup.cluster_uid.as_str()).collect();
+    let of_it = all.iter().filter(|backup| backup.cluster_uid == newest.cluster_uid);
+    let highest = of_it.map(|backup| backup.revision).max().unwrap_or_default();
     meant.retain(|it| it.cluster_uid == newest.cluster_uid && it.damaged.is_none());
     let mut fit = meant.iter().filter(|backup| is_at_or_before(backup, wish.target));
     let Some(chosen) = fit.next().copied() else { return too_early(wish, &meant) };
@@ -43,6 +47,7 @@ pub fn choose(wish: &Wish, all: &[StoredBackup]) -> Choice {
         backup: Box::new(reference(chosen)),
         before: fit.next().map(|backup| backup.id.clone()),
         told: told(wish, chosen, &uids),
+        highest,
     }
 }
 
@@ -183,7 +188,7 @@ mod tests {
     }
 
     fn chosen(wish: &Wish, all: &[StoredBackup]) -> (String, Option<String>, String) {
-        let Choice::One { backup, before, told } = choose(wish, all) else { panic!() };
+        let Choice::One { backup, before, told, .. } = choose(wish, all) else { panic!() };
         (backup.id, before, told)
     }
 
@@ -208,6 +213,14 @@ mod tests {
         let (id, _, told) = chosen(&wish(Target::Time(time)), &all());
         assert_eq!(id, "a");
         assert!(told.contains("9m 59s before"), "{told}");
+    }
+
+    #[test]
+    fn revisions_beyond_the_chosen_backup_were_used_too() {
+        let Choice::One { highest, .. } = choose(&wish(Target::Revision(15)), &all()) else {
+            panic!()
+        };
+        assert_eq!(highest, 30);
     }
 
     #[test]

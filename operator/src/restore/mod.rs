@@ -24,7 +24,7 @@ use self::reader::Reader;
 use self::wish::Wish;
 use crate::backup::{Attendant, SidecarClient};
 use crate::error::Error;
-use crate::observe::{Sight, is_owned};
+use crate::observe::{Chosen, Sight, is_owned};
 
 pub use self::choice::uid_in;
 
@@ -39,18 +39,18 @@ pub async fn find(sight: &mut Sight, attendant: &Attendant<'_>) {
     if !is_wanted(sight) || sight.observed.record.restore.is_some() {
         return;
     }
-    let (source, told) = match wish(sight, attendant) {
+    let (source, chosen) = match wish(sight, attendant) {
         Err(sentence) => (Source::Missing(sentence), None),
         Ok(wish) => match listed(&wish, sight, attendant).await {
             Err(why) => (Source::Unresolved(why), None),
             Ok(Choice::None(sentence)) => (Source::Missing(sentence), None),
-            Ok(Choice::One { backup, before, told }) => {
-                (Source::Found { backup: *backup, before }, Some(told))
+            Ok(Choice::One { backup, before, told, highest }) => {
+                (Source::Found { backup: *backup, before }, Some(Chosen { told, highest }))
             }
         },
     };
     sight.observed.source = source;
-    sight.chosen = told;
+    sight.chosen = chosen;
 }
 
 /// Brings the reader about while it is needed, and takes it away afterwards.
@@ -79,14 +79,12 @@ fn wish(sight: &Sight, attendant: &Attendant<'_>) -> Result<Wish, String> {
 
 /// What the reader lists, of which one is chosen; an error is what is waited for.
 async fn listed(wish: &Wish, sight: &Sight, at: &Attendant<'_>) -> Result<Choice, String> {
+    let state = || reader::state(at.caches, sight, &at.cluster.uid);
+    if !(Reader { attendant: at }).is_there(wish) {
+        return Err(state());
+    }
     let reader = client(at).await?;
-    let all = match reader.all_backups().await {
-        Ok(all) => all,
-        Err(error) => {
-            let state = reader::state(at.caches, sight, &at.cluster.uid);
-            return Err(format!("{state}: {error}"));
-        }
-    };
+    let all = reader.all_backups().await.map_err(|error| format!("{}: {error}", state()))?;
     Ok(choose(wish, &all.backups))
 }
 

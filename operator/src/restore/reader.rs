@@ -28,17 +28,7 @@ impl Reader<'_> {
     /// Brings it about. One that was made for another wish is made anew.
     pub async fn ensure(&self, wish: &Wish) -> Result<(), Error> {
         let at = self.attendant;
-        let reading = Reading {
-            source: api::sidecar::ClusterIdentity {
-                namespace: wish.namespace.clone(),
-                name: wish.cluster.clone(),
-                // Nobody's backups but all that bore the name are listed.
-                uid: at.cluster.uid.clone(),
-            },
-            place: &wish.place,
-            claim: wish.claim.as_deref(),
-        };
-        let (map, service, pod) = reader(at.cluster, &reading, &at.room.defaults.sidecar_image);
+        let (map, service, pod) = self.wanted(wish);
         if let Some(there) = self.cached(&at.caches.pods) {
             if is_of_use(&there, &pod) {
                 return Ok(());
@@ -49,6 +39,27 @@ impl Reader<'_> {
         ensure_one(at.client, &at.caches.config_maps, at.cluster, map).await?;
         ensure_one(at.client, &at.caches.services, at.cluster, service).await?;
         self.create(&pod).await
+    }
+
+    /// Whether it is there for just this wish: what another one lists says nothing.
+    pub fn is_there(&self, wish: &Wish) -> bool {
+        let there = self.cached(&self.attendant.caches.pods);
+        there.is_some_and(|there| is_of_use(&there, &self.wanted(wish).2))
+    }
+
+    fn wanted(&self, wish: &Wish) -> (ConfigMap, Service, Pod) {
+        let at = self.attendant;
+        let reading = Reading {
+            source: api::sidecar::ClusterIdentity {
+                namespace: wish.namespace.clone(),
+                name: wish.cluster.clone(),
+                // Nobody's backups but all that bore the name are listed.
+                uid: at.cluster.uid.clone(),
+            },
+            place: &wish.place,
+            claim: wish.claim.as_deref(),
+        };
+        reader(at.cluster, &reading, &at.room.defaults.sidecar_image)
     }
 
     async fn create(&self, pod: &Pod) -> Result<(), Error> {

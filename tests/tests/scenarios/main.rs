@@ -8,13 +8,16 @@
 mod backups;
 mod clash;
 mod healing;
+mod kept;
 mod life;
 mod nodes;
 mod operator;
 mod quorum;
+mod recovery;
 mod replicas;
 mod resize;
 mod rest;
+mod restore;
 mod seed;
 mod spec;
 mod strangers;

@@ -1,0 +1,215 @@
+//! A new cluster begins with a backup of another: by the name of a cluster, of a Backup, by a place, and
+//! by a revision or a time. Where the backups lie nothing is changed.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use api::v1beta1::{Cluster, ClusterStatus, Phase, RestoreCause};
+use etcd::KeyValue;
+use k8s_openapi::api::core::v1::Pod;
+use kube::ResourceExt;
+use serde_json::{Value, json};
+use tests::scenario::{Bucket, Look, PATIENCE, Sandbox, TestCluster, holds_for, request, until};
+
+use crate::kept::{backup_folder, backup_now, filled, keys, on_volume, open_volume, same_keys};
+
+/// Applies a cluster that begins with a backup, and waits until it serves.
+async fn restored(
+    sandbox: &Sandbox,
+    name: &str,
+    size: usize,
+    backup: Value,
+    restore: Value,
+) -> Result<(TestCluster, ClusterStatus)> {
+    let on_volume = backup.get("pv").is_some();
+    let spec = json!({"size": size, "backup": backup, "restore": restore});
+    let cluster = sandbox.cluster(name, spec).await?;
+    if on_volume {
+        // Its own volume is made once it serves; that of the source is open already.
+        cluster.until("it serves", PATIENCE, |status| status.served).await?;
+        open_volume(sandbox, name).await?;
+    }
+    let status = cluster.whole(size).await?.status;
+    let last = status.last_restore.clone().context("no restore is told")?;
+    ensure!(last.cause == RestoreCause::Manual, "{last:?}");
+    sandbox.say(last.message.as_deref().unwrap_or_default());
+    reader_is_gone(sandbox, name).await?;
+    Ok((cluster, status))
+}
+
+async fn reader_is_gone(sandbox: &Sandbox, cluster: &str) -> Result<()> {
+    until("no reader any more", PATIENCE, async || {
+        let reader = format!("{cluster}-restore-reader");
+        let there = request(sandbox.api::<Pod>().get_opt(&reader)).await?;
+        Ok(Look::claim(there.is_none(), || "its pod".into()))
+    })
+    .await
+}
+
+/// Deletes a cluster, with its final backup, and waits until it is gone.
+async fn delete(sandbox: &Sandbox, cluster: &TestCluster) -> Result<()> {
+    cluster.delete().await?;
+    until("the cluster to be gone", PATIENCE, async || {
+        let there = request(sandbox.api::<Cluster>().get_opt(&cluster.name)).await?;
+        let is_there = there.as_ref().and_then(ResourceExt::uid).as_ref() == Some(&cluster.uid);
+        Ok(Look::claim(!is_there, || format!("{:?}", there.and_then(|it| it.status?.message))))
+    })
+    .await
+}
+
+/// All files of an archive with their sizes: nothing of it may change.
+fn files(folder: &Path) -> Result<BTreeSet<(String, u64)>> {
+    let mut found = BTreeSet::new();
+    for entry in std::fs::read_dir(folder)? {
+        let entry = entry?;
+        let path = entry.path();
+        if path.is_dir() {
+            found.extend(files(&path)?);
+        } else {
+            found.insert((path.display().to_string(), entry.metadata()?.len()));
+        }
+    }
+    Ok(found)
+}
+
+/// Seed test A14: under its own name, from the volume that outlived the cluster.
+#[tokio::test]
+async fn under_the_same_name_every_key_is_back_from_the_volume() -> Result<()> {
+    Sandbox::run("restore-same", async |sandbox| {
+        let old = filled(sandbox, 3).await?;
+        let before = keys(&old).await?;
+        delete(sandbox, &old).await?;
+        sandbox.say("the old one is gone");
+        let restore = json!({"backupClusterName": "kv", "storageType": "PersistentVolume"});
+        let (new, status) = restored(sandbox, "kv", 3, on_volume(), restore).await?;
+        same_keys(&new, &before).await?;
+        let last = status.last_restore.context("no restore")?;
+        ensure!(last.revision > 1_000_000_000, "{last:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Seed test A15: under another name, while the source runs on and its archive stays as it is.
+#[tokio::test]
+async fn under_another_name_while_the_source_runs_its_archive_is_not_touched() -> Result<()> {
+    Sandbox::run("restore-other", async |sandbox| {
+        let source = filled(sandbox, 1).await?;
+        let before = keys(&source).await?;
+        backup_now(sandbox, "monday").await?;
+        let archive = backup_folder(sandbox, &source).await?;
+        let stored = files(&archive)?;
+        let restore = json!({"backupClusterName": "kv"});
+        let (copy, _) = restored(sandbox, "copy", 3, on_volume(), restore).await?;
+        same_keys(&copy, &before).await?;
+        ensure!(files(&archive)? == stored, "the source's archive was changed");
+        source.whole(1).await.map(drop)
+    })
+    .await
+}
+
+/// A Backup by its name, on a volume, into a cluster whose own backups go to a bucket.
+#[tokio::test]
+async fn a_backup_on_a_volume_is_restored_into_a_cluster_with_a_bucket() -> Result<()> {
+    Sandbox::run("restore-to-s3", async |sandbox| {
+        let bucket = Bucket::start(sandbox).await?;
+        let source = filled(sandbox, 1).await?;
+        let before = keys(&source).await?;
+        backup_now(sandbox, "monday").await?;
+        source.client().await?.put(b"fill/later", b"1").await?;
+        backup_now(sandbox, "tuesday").await?;
+        let restore = json!({"backup": "monday"});
+        let (copy, _) = restored(sandbox, "copy", 1, bucket.policy(), restore).await?;
+        same_keys(&copy, &before).await
+    })
+    .await
+}
+
+/// Seed test A17: only the bucket is left, and the new cluster is in another namespace.
+#[tokio::test]
+async fn from_a_bucket_alone_in_another_namespace() -> Result<()> {
+    Sandbox::run("restore-bucket", async |old| {
+        let bucket = Bucket::start(old).await?;
+        let spec = json!({"size": 1, "backup": bucket.policy()});
+        let source = old.cluster("kv", spec).await?;
+        source.whole(1).await?;
+        crate::kept::fill(old, &source).await?;
+        let before = keys(&source).await?;
+        backup_now(old, "last").await?;
+        let namespace = old.namespace().to_owned();
+        Sandbox::run("restore-here", async |new| {
+            in_another(new, &bucket, &namespace, &before).await
+        })
+        .await
+    })
+    .await
+}
+
+async fn in_another(
+    sandbox: &Sandbox,
+    bucket: &Bucket,
+    namespace: &str,
+    before: &[KeyValue],
+) -> Result<()> {
+    bucket.keys(&sandbox.api(), testbed::s3::SECRET_KEY).await?;
+    let policy = bucket.policy();
+    let s3 = policy.get("s3").context("no bucket")?;
+    let location = json!({"clusterName": "kv", "namespace": namespace, "s3": s3});
+    let restore = json!({"location": location});
+    let (copy, _) = restored(sandbox, "copy", 3, policy, restore).await?;
+    same_keys(&copy, before).await
+}
+
+/// The last backup at or before what is asked for, and the sentence that says how far that is.
+#[tokio::test]
+async fn a_target_takes_the_backup_at_or_before_it() -> Result<()> {
+    Sandbox::run("restore-target", async |sandbox| {
+        let source = filled(sandbox, 1).await?;
+        let before = keys(&source).await?;
+        let first = backup_now(sandbox, "first").await?.status.unwrap_or_default();
+        source.client().await?.put(b"fill/later", b"1").await?;
+        backup_now(sandbox, "second").await?;
+        let revision = first.revision.context("no revision")?;
+        let restore = json!({"backupClusterName": "kv", "target": {"revision": revision},
+                             "keepRevisions": true});
+        let (copy, status) = restored(sandbox, "copy", 1, on_volume(), restore).await?;
+        same_keys(&copy, &before).await?;
+        let last = status.last_restore.context("no restore")?;
+        ensure!(last.backup.id == first.id.unwrap_or_default(), "{last:?}");
+        ensure!(last.revision == revision, "revisions were raised: {last:?}");
+        Ok(())
+    })
+    .await
+}
+
+/// Nothing to restore: nothing starts empty, and a spec that is corrected goes on.
+#[tokio::test]
+async fn without_such_a_backup_nothing_starts_until_the_spec_names_one() -> Result<()> {
+    Sandbox::run("restore-none", async |sandbox| {
+        let source = filled(sandbox, 1).await?;
+        let before = keys(&source).await?;
+        backup_now(sandbox, "last").await?;
+        let location =
+            |name: &str| json!({"location": {"clusterName": name, "pv": {"claimName": "kv-pvc"}}});
+        let spec = json!({"size": 1, "backup": on_volume(), "restore": location("nobody")});
+        let copy = sandbox.cluster("copy", spec).await?;
+        let told = copy.phase(Phase::Failed).await?.message.unwrap_or_default();
+        sandbox.say(&told);
+        ensure!(told.contains("nobody"), "{told}");
+        holds_for("no member", Duration::from_secs(5), async || {
+            let pods = copy.pods().await?;
+            let is_member = |pod: &Pod| pod.name_any().starts_with("copy-0");
+            ensure!(!pods.iter().any(is_member), "there is a member");
+            Ok(())
+        })
+        .await?;
+        copy.change(json!({"restore": location("kv")})).await?;
+        copy.until("it serves", PATIENCE, |status| status.served).await?;
+        open_volume(sandbox, "copy").await?;
+        copy.whole(1).await?;
+        same_keys(&copy, &before).await
+    })
+    .await
+}
