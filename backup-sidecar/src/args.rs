@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Parser, Subcommand, ValueEnum};
 
-use crate::serve::ServeArgs;
+use crate::{serve::ServeArgs, user::UserArgs};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -123,6 +123,9 @@ pub(crate) struct EtcdArgs {
     /// Its key (PEM)
     #[arg(long, value_name = "FILE", env = "ETCDCTL_KEY", requires = "cert")]
     pub key: Option<PathBuf>,
+
+    #[command(flatten)]
+    pub user: UserArgs,
 }
 
 #[derive(Debug, clap::Args)]

@@ -26,6 +26,7 @@ use crate::{
     pipeline::{self, StreamError, Streamed},
     serve::{Job, Problem, Progress, Taken, Taker},
     source::{self, Seen, SourceError, Wish},
+    spec::Spec,
 };
 
 mod record;
@@ -41,7 +42,7 @@ pub(crate) struct Backup {
     /// Whose archive the backups go to.
     pub owner: Owner,
     /// The Cluster's spec, for the manifest.
-    pub spec: Option<serde_json::Value>,
+    pub spec: Spec,
     /// For how long the store is to lock each backup.
     pub lock: Option<SignedDuration>,
 }
@@ -72,7 +73,7 @@ impl Backup {
             Some(url) => std::slice::from_ref(url),
             None => &self.members.endpoints,
         };
-        let all = source::look(endpoints, tls.as_ref()).await?;
+        let all = source::look(endpoints, tls.as_ref(), self.members.user.as_ref()).await?;
         let named = |url: &String| all.iter().filter(|one| one.url == *url).cloned().collect();
         let eligible: Vec<Seen> = job.member.as_ref().map_or_else(|| all.clone(), named);
         let needs_no_quorum = matches!(job.reason, Reason::BeforeRecovery | Reason::Final);
@@ -120,7 +121,7 @@ impl Backup {
             job,
             finished: now(),
             lock_until,
-            spec: self.spec.clone(),
+            spec: self.spec.read().await,
         });
         let digest = attempt.commit(&manifest).await?;
         Fault::AfterManifest.point();

@@ -12,7 +12,6 @@ use std::sync::Arc;
 use anyhow::Context;
 use archive::{
     catalogue::{self, Listed},
-    layout::OUTSIDE_KUBERNETES,
     location::Location,
     store::Store,
 };
@@ -50,16 +49,20 @@ impl Opened {
 
     /// The backups that are meant, newest first within each archive.
     async fn list(&self, scope: &ScopeArgs) -> anyhow::Result<Vec<Listed>> {
-        let namespace = scope.namespace.as_deref();
-        let mut found = match scope.cluster.as_deref() {
-            Some(cluster) => {
-                let namespace = namespace.unwrap_or(OUTSIDE_KUBERNETES);
+        let ScopeArgs { namespace, cluster, uid } = scope;
+        let mut found = match (namespace, cluster) {
+            (Some(namespace), Some(cluster)) => {
                 catalogue::list_of_name(&*self.store, namespace, cluster).await
             }
-            None => catalogue::list_of_all(&*self.store).await,
+            _ => catalogue::list_of_all(&*self.store).await,
         }?;
-        found.retain(|one| namespace.is_none_or(|namespace| one.archive.namespace() == namespace));
-        found.retain(|one| scope.uid.as_deref().is_none_or(|uid| one.archive.uid() == uid));
+        let is_meant =
+            |wanted: &Option<String>, is: &str| wanted.as_deref().is_none_or(|it| it == is);
+        found.retain(|Listed { archive, .. }| {
+            is_meant(namespace, archive.namespace())
+                && is_meant(cluster, archive.cluster())
+                && is_meant(uid, archive.uid())
+        });
         Ok(found)
     }
 

@@ -8,7 +8,7 @@ use archive::{
     manifest::Reason,
     retention::Policy,
 };
-use etcd::{Tls, TlsError};
+use etcd::{Tls, TlsError, User};
 use thiserror::Error;
 
 use crate::args::{EtcdArgs, KeepArgs, ReasonArg};
@@ -25,6 +25,8 @@ pub(crate) struct Members {
     pub endpoints: Vec<String>,
     /// Files, because certificates are rotated: they are read for each backup.
     pub tls: Option<TlsFiles>,
+    /// Who we are to an etcd with authentication on, beside what a client certificate says.
+    pub user: Option<User>,
 }
 
 /// Where etcd's certificates lie.
@@ -47,39 +49,33 @@ impl TryFrom<EtcdArgs> for Members {
     type Error = Usage;
 
     fn try_from(args: EtcdArgs) -> Result<Self, Usage> {
-        let endpoints = args.endpoints.iter().map(|url| with_scheme(url, args.cacert.is_some()));
-        let endpoints: Vec<_> = endpoints.filter(|url| !url.is_empty()).collect();
+        let is_tls = args.cacert.is_some();
+        let urls = args.endpoints.iter().filter(|url| !url.trim().is_empty());
+        let endpoints = urls.map(|url| client_url("--endpoints", url, is_tls));
+        let endpoints = endpoints.collect::<Result<Vec<_>, _>>()?;
         if endpoints.is_empty() {
             return Err(Usage("--endpoints names nobody; write it as http://HOST:2379".into()));
         }
-        for url in &endpoints {
-            check_endpoint(url, &args)?;
-        }
         let own = args.cert.zip(args.key);
         let tls = args.cacert.map(|authorities| TlsFiles { authorities, own });
-        Ok(Self { endpoints, tls })
+        Ok(Self { endpoints, tls, user: args.user.try_into()? })
     }
 }
 
-/// etcdctl takes `HOST:PORT` too.
-fn with_scheme(url: &str, is_tls: bool) -> String {
+/// A client URL of a member; as with etcdctl `HOST:PORT` will do.
+pub(crate) fn client_url(flag: &str, url: &str, is_tls: bool) -> Result<String, Usage> {
     let url = url.trim();
-    match url.contains("://") || url.is_empty() {
+    let url = match url.contains("://") {
         true => url.to_owned(),
         false if is_tls => format!("https://{url}"),
         false => format!("http://{url}"),
-    }
-}
-
-fn check_endpoint(url: &str, args: &EtcdArgs) -> Result<(), Usage> {
-    let bad = |what: &str| Err(Usage(format!("--endpoints {url}: {what}")));
-    let parsed = url::Url::parse(url).ok().filter(url::Url::has_host);
+    };
+    let bad = |what: &str| Err(Usage(format!("{flag} {url}: {what}")));
+    let parsed = url::Url::parse(&url).ok().filter(url::Url::has_host);
     match parsed.as_ref().map(url::Url::scheme) {
-        Some("https") if args.cacert.is_none() => {
-            bad("https needs to know whom to trust; give --cacert FILE")
-        }
-        Some("http") if args.cacert.is_some() => bad("with --cacert it must begin with https://"),
-        Some("http" | "https") => Ok(()),
+        Some("https") if !is_tls => bad("https needs to know whom to trust; give --cacert FILE"),
+        Some("http") if is_tls => bad("with --cacert it must begin with https://"),
+        Some("http" | "https") => Ok(url),
         _ => bad("it cannot be used; write it as http://HOST:PORT or https://HOST:PORT"),
     }
 }
@@ -124,9 +120,9 @@ impl Owner {
     }
 }
 
-/// Reads `--store`.
+/// Reads `--store`. A URL that cannot be used is not repeated, for it may hold a secret.
 pub(crate) fn location(url: &str) -> Result<Location, Usage> {
-    url.parse().map_err(|error: archive::Error| Usage(format!("--store {url}: {error}")))
+    url.parse().map_err(|error: archive::Error| Usage(format!("--store: {error}")))
 }
 
 /// Reads a backup's ID.
@@ -166,6 +162,7 @@ impl From<KeepArgs> for Policy {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::user::UserArgs;
 
     fn members(endpoints: &[&str], cacert: Option<&str>) -> Result<Members, Usage> {
         let endpoints = endpoints.iter().map(ToString::to_string).collect();
@@ -174,6 +171,7 @@ mod tests {
             cacert: cacert.map(Into::into),
             cert: None,
             key: None,
+            user: UserArgs::default(),
         })
     }
 

@@ -18,6 +18,8 @@ mod schedule;
 mod serve;
 mod served;
 mod source;
+mod spec;
+mod user;
 mod verification;
 
 use std::process::ExitCode;

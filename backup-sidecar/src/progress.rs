@@ -63,6 +63,7 @@ impl Shown {
                 bar.set_length(all);
                 bar.set_position(done);
             }
+            Self::Lines(what) if all == 0 => eprintln!("{what}: {} so far", output::bytes(done)),
             Self::Lines(what) => {
                 eprintln!("{what}: {} of {}", output::bytes(done), output::bytes(all));
             }

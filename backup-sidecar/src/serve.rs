@@ -15,7 +15,6 @@ mod api;
 mod board;
 mod client;
 mod clock;
-mod compatibility;
 mod engine;
 mod health;
 mod idle;

@@ -9,7 +9,7 @@
 
 use std::time::Duration;
 
-use etcd::{ClusterId, Endpoint, Error, Member, MemberClient, MemberStatus, Timeouts, Tls};
+use etcd::{ClusterId, Endpoint, Error, Member, MemberClient, MemberStatus, Timeouts, Tls, User};
 use futures::future::join_all;
 
 mod choice;
@@ -86,9 +86,10 @@ impl Seen {
 pub(crate) async fn look(
     endpoints: &[String],
     tls: Option<&Tls>,
+    user: Option<&User>,
 ) -> Result<Vec<Seen>, SourceError> {
     let mut errors = Vec::new();
-    let mut seen = ask_all(endpoints, tls, &mut errors).await;
+    let mut seen = ask_all(endpoints, tls, user, &mut errors).await;
     let Some(first) = seen.first() else { return Err(SourceError::Unreachable(errors)) };
     if let Some(other) = seen.iter().find(|one| one.status.cluster_id != first.status.cluster_id) {
         let [one, other] = [first, other].map(|seen| seen.status.cluster_id);
@@ -99,7 +100,7 @@ pub(crate) async fn look(
     let is_seen = |member: &&Member| seen.iter().any(|one| one.status.member_id == member.id);
     let rest: Vec<_> = members.iter().filter(|member| !is_seen(member)).cloned().collect();
     let urls: Vec<_> = rest.iter().flat_map(|member| member.client_urls.clone()).collect();
-    seen.extend(ask_all(&urls, tls, &mut errors).await);
+    seen.extend(ask_all(&urls, tls, user, &mut errors).await);
     // A client URL may lead elsewhere from here, as 127.0.0.1 does.
     seen.retain(|one| one.status.cluster_id == cluster);
     for one in &mut seen {
@@ -110,9 +111,14 @@ pub(crate) async fn look(
     Ok(seen)
 }
 
-async fn ask_all(urls: &[String], tls: Option<&Tls>, errors: &mut Vec<Error>) -> Vec<Seen> {
+async fn ask_all(
+    urls: &[String],
+    tls: Option<&Tls>,
+    user: Option<&User>,
+    errors: &mut Vec<Error>,
+) -> Vec<Seen> {
     let mut seen = Vec::new();
-    for answer in join_all(urls.iter().map(|url| ask(url, tls))).await {
+    for answer in join_all(urls.iter().map(|url| ask(url, tls, user))).await {
         match answer {
             Ok(one) => seen.push(one),
             Err(error) => errors.push(error),
@@ -121,11 +127,12 @@ async fn ask_all(urls: &[String], tls: Option<&Tls>, errors: &mut Vec<Error>) ->
     seen
 }
 
-async fn ask(url: &str, tls: Option<&Tls>) -> Result<Seen, Error> {
+async fn ask(url: &str, tls: Option<&Tls>, user: Option<&User>) -> Result<Seen, Error> {
     let endpoint = Endpoint { url: url.to_owned(), server_name: None };
-    let client = match tls {
-        Some(tls) => MemberClient::connect_tls(&endpoint, tls, &TIMEOUTS).await?,
-        None => MemberClient::connect(&endpoint, &TIMEOUTS).await?,
+    let client = match (tls, user) {
+        (tls, Some(user)) => MemberClient::connect_as(&endpoint, tls, user, &TIMEOUTS).await?,
+        (Some(tls), None) => MemberClient::connect_tls(&endpoint, tls, &TIMEOUTS).await?,
+        (None, None) => MemberClient::connect(&endpoint, &TIMEOUTS).await?,
     };
     let status = client.status().await?;
     Ok(Seen { client, status, member: None, url: endpoint.url })

@@ -10,17 +10,20 @@ use super::Opened;
 use crate::{
     args::OnceArgs,
     backup::Backup,
-    config::{Members, Owner},
+    config::{Members, Owner, client_url},
     listing, output, progress,
     serve::{Job, Progress, Taken, Taker},
+    spec::Spec,
 };
 
 pub(super) async fn run(args: OnceArgs) -> anyhow::Result<()> {
     let owner = Owner::new(&args.namespace, &args.cluster, args.uid.as_deref())?;
     let members = Members::try_from(args.etcd)?;
     let opened = Opened::new(&args.store).await?;
-    let backup = Backup { members, owner, spec: None, lock: opened.location.lock() };
-    let job = Job { reason: args.reason.into(), request: None, member: args.member };
+    let is_tls = members.tls.is_some();
+    let member = args.member.map(|url| client_url("--member", &url, is_tls)).transpose()?;
+    let backup = Backup { members, owner, spec: Spec::Nowhere, lock: opened.location.lock() };
+    let job = Job { reason: args.reason.into(), request: None, member };
     let counts = Arc::new(Progress::default());
     let taking = backup.take(opened.store.clone(), job, counts.clone());
     let look = || (counts.received(), counts.expected());

@@ -17,6 +17,9 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
         Some(id) => vec![opened.find(id, &args.scope).await?],
         None => opened.list(&args.scope).await?,
     };
+    if backups.is_empty() {
+        bail!("no backups of that in {}, so nothing was verified", opened.store.name());
+    }
     let mut findings = Vec::new();
     for listed in &backups {
         let finding = verify(&opened, listed, args.store.json).await;

@@ -3,6 +3,8 @@
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use crate::user::UserArgs;
+
 /// Takes backups by schedule and on demand, and answers the operator.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ServeArgs {
@@ -25,4 +27,7 @@ pub struct ServeArgs {
     /// Only answer from what is in the archive: take no backups, delete nothing, need no etcd.
     #[arg(long)]
     pub read_only: bool,
+
+    #[command(flatten)]
+    pub user: UserArgs,
 }

@@ -12,12 +12,16 @@ async fn what_cannot_be_used_is_told_with_code_2() {
         (&["show", "12"], "as the list shows it"),
         (&["once", "--cluster", "kv", "--endpoints", "https://kv:2379"], "give --cacert FILE"),
         (&["once", "--cluster", "../kv"], "cluster"),
+        (&["once", "--cluster", "kv", "--member", "ftp://kv"], "write it as http://HOST:PORT"),
+        (&["once", "--cluster", "kv", "--user", "root"], "ETCDCTL_PASSWORD"),
+        (&["list", "--store", "s3://key:plums@bucket"], "by the environment"),
         (&["once", "--cluster", "kv", "--namespace", "shop"], "--uid"),
         (&["list", "--log", "x=loud"], "write error, warn, info"),
     ] {
         let run = archive.run(words).await;
         let sentence = run.fails(2);
         assert!(sentence.contains(advice), "{words:?}: {sentence}");
+        assert!(!sentence.contains("plums"), "a secret is shown: {sentence}");
     }
     for words in [
         &["once"][..],
@@ -39,6 +43,8 @@ async fn what_fails_is_told_with_code_1() {
         (&["list", "--store", "file:///nowhere/at/all"][..], "create it, or correct its name"),
         (&["show", ID], "see what `list` shows"),
         (&["fetch", ID, "-o", "/tmp/never.db"], "see what `list` shows"),
+        // Of a wrong prefix, all backups are good.
+        (&["verify", "--all"], "nothing was verified"),
         (
             &["once", "--cluster", "kv", "--endpoints", "http://127.0.0.1:1"],
             "check that the member runs",

@@ -129,7 +129,12 @@ impl Run {
     #[track_caller]
     pub fn fails(&self, code: i32) -> &str {
         assert_eq!(self.code, Some(code), "{self:?}");
-        let sentence = self.stderr.trim().strip_prefix("error: ").unwrap_or(&self.stderr);
+        // On a busy machine it has time to say how far it is.
+        let is_progress = |line: &&str| line.starts_with("backup: ");
+        let said = self.stderr.lines().skip_while(is_progress).collect::<Vec<_>>().join("\n");
+        let start = self.stderr.find(&said).unwrap();
+        let said = self.stderr[start..].trim();
+        let sentence = said.strip_prefix("error: ").unwrap_or(said);
         assert!(!sentence.contains('\n'), "more than a sentence: {sentence}");
         sentence
     }

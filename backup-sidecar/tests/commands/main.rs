@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and its futures need not be small"
 )]
 
+mod auth;
 mod damage;
 mod errors;
 mod faults;

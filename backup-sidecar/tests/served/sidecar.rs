@@ -61,6 +61,17 @@ impl Site {
         Self { folder, api, health, config, authority }
     }
 
+    /// Writes another spec into the configuration file, as the kubelet exchanges it.
+    pub fn change_spec(&self, spec: serde_json::Value) {
+        let path = self.folder.path().join("config.json");
+        let text = std::fs::read(&path).unwrap();
+        let mut config: serde_json::Value = serde_json::from_slice(&text).unwrap();
+        config["spec"] = spec;
+        let next = self.folder.path().join("next");
+        std::fs::write(&next, config.to_string()).unwrap();
+        std::fs::rename(next, path).unwrap();
+    }
+
     /// Of this cluster.
     pub fn of(cluster: &Cluster, archive: &Archive, interval: u64, keep: u64) -> Self {
         Self::new(archive, &[cluster.members[0].place.client_url.clone()], interval, keep)

@@ -16,6 +16,7 @@
 pub mod abandoned;
 pub mod attempt;
 pub mod catalogue;
+pub mod compatibility;
 pub mod digest;
 pub mod download;
 pub mod error;

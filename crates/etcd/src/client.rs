@@ -6,13 +6,12 @@ use etcd_client::{
     AlarmAction, AlarmType, Channel as AnyChannel, Client, ConnectOptions, MemberAddOptions,
 };
 use tokio::time::timeout;
-use tonic::transport::Channel;
 
 use crate::{
     Alarm, AlarmKind, Endpoint, Error, Member, MemberId, MemberList, MemberStatus, SnapshotStream,
-    Timeouts, Tls, connection,
+    Timeouts, Tls, User, connection,
     error::{from_client, translate},
-    member_list, snapshot,
+    member_list, snapshot, user,
 };
 
 /// A connection to exactly one member. Cheap to clone: clones share the connection.
@@ -25,14 +24,14 @@ pub struct MemberClient {
     /// Sends `hasleader`: a member that sees no leader refuses at once, so that a change is surely
     /// not made instead of waiting until the caller has gone.
     led: Client,
-    channel: Channel,
+    channel: AnyChannel,
 }
 
 impl MemberClient {
     /// Connects, within `timeouts.connect`. A member that is not there is [`Error::Unreachable`] at
     /// once.
     pub async fn connect(endpoint: &Endpoint, timeouts: &Timeouts) -> Result<Self, Error> {
-        Self::open(endpoint, None, timeouts).await
+        Self::open(endpoint, None, None, timeouts).await
     }
 
     /// The same to an https endpoint. The member's certificate must be for the endpoint's
@@ -42,16 +41,32 @@ impl MemberClient {
         tls: &Tls,
         timeouts: &Timeouts,
     ) -> Result<Self, Error> {
-        Self::open(endpoint, Some(tls), timeouts).await
+        Self::open(endpoint, Some(tls), None, timeouts).await
+    }
+
+    /// The same with or without TLS, as a user of etcd's if its authentication is on. That needs a
+    /// quorum, and the token serves for some minutes: connect anew for each piece of work.
+    pub async fn connect_as(
+        endpoint: &Endpoint,
+        tls: Option<&Tls>,
+        user: &User,
+        timeouts: &Timeouts,
+    ) -> Result<Self, Error> {
+        Self::open(endpoint, tls, Some(user), timeouts).await
     }
 
     async fn open(
         endpoint: &Endpoint,
         tls: Option<&Tls>,
+        user: Option<&User>,
         timeouts: &Timeouts,
     ) -> Result<Self, Error> {
         let channel = connection::open(endpoint, tls, timeouts).await?;
-        let client = |options| Client::from_channel(AnyChannel::Tonic(channel.clone()), options);
+        let channel = match user {
+            Some(user) => user::sign_in(endpoint, channel, user, timeouts).await?,
+            None => AnyChannel::Tonic(channel),
+        };
+        let client = |options| Client::from_channel(channel.clone(), options);
         let failed = |error| from_client(&endpoint.url, error);
         let led = ConnectOptions::new().with_require_leader(true);
         Ok(Self {

@@ -88,7 +88,7 @@ pub enum Error {
     #[error("the chosen member cannot take leadership; choose a healthy voter")]
     BadLeaderTransferee,
     /// Authentication is on and the call came without a user that may do this.
-    #[error("etcd's authentication refuses the call ({0}); give the operator a user that may")]
+    #[error("etcd's authentication refuses the call ({0}); give a user that may")]
     AuthRequired(String),
     /// The member ended its snapshot early, or sent more than it had said.
     #[error(
@@ -173,7 +173,9 @@ pub(crate) fn from_client(endpoint: &str, error: etcd_client::Error) -> Error {
 
 /// What a member, or the connection to it, answered, by meaning.
 pub(crate) fn translate(endpoint: &str, status: &Status) -> Error {
-    match status.message().strip_prefix("etcdserver: ") {
+    let text = status.message();
+    // etcd 3.5 refuses a snapshot in the words of its authentication and not in its own.
+    match text.strip_prefix("etcdserver: ").or_else(|| text.strip_prefix("auth: ")) {
         Some(text) => from_etcd(endpoint, status.code(), text),
         None => from_transport(endpoint, status),
     }

@@ -22,6 +22,7 @@ mod member_list;
 mod snapshot;
 mod status;
 mod tls;
+mod user;
 
 pub use client::MemberClient;
 pub use endpoint::{Endpoint, Timeouts};
@@ -32,3 +33,4 @@ pub use member_list::{Member, MemberList};
 pub use snapshot::{SNAPSHOT_DIGEST_BYTES, SnapshotStream};
 pub use status::{Alarm, AlarmKind, MemberStatus};
 pub use tls::{Tls, TlsError};
+pub use user::User;

@@ -6,9 +6,9 @@
 //! honours from 3.5 (api/etcdserverpb/rpc.proto, `MemberListRequest`). The four messages below are
 //! the parts of that file that the call needs.
 
+use etcd_client::Channel;
 use tonic::{
     Request, Status, client::Grpc, codegen::http::uri::PathAndQuery, metadata::MetadataValue,
-    transport::Channel,
 };
 use tonic_prost::ProstCodec;
 
@@ -44,7 +44,7 @@ pub struct Member {
 /// sees no leader refuses at once instead of waiting for one.
 pub(crate) async fn read(channel: Channel, linearizable: bool) -> Result<MemberListAnswer, Status> {
     let mut grpc = Grpc::new(channel);
-    grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+    grpc.ready().await.map_err(|error| Status::from_error(error))?;
     let mut request = Request::new(MemberListRequest { linearizable });
     if linearizable {
         request.metadata_mut().insert("hasleader", MetadataValue::from_static("true"));

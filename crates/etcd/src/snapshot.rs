@@ -7,10 +7,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use etcd_client::Channel;
 use tokio::time::timeout;
-use tonic::{
-    Request, Status, Streaming, client::Grpc, codegen::http::uri::PathAndQuery, transport::Channel,
-};
+use tonic::{Request, Status, Streaming, client::Grpc, codegen::http::uri::PathAndQuery};
 use tonic_prost::ProstCodec;
 
 use crate::{Error, error::translate};
@@ -96,7 +95,7 @@ pub(crate) async fn open(
 
 async fn request(channel: Channel) -> Result<Streaming<SnapshotMessage>, Status> {
     let mut grpc = Grpc::new(channel);
-    grpc.ready().await.map_err(|error| Status::from_error(error.into()))?;
+    grpc.ready().await.map_err(|error| Status::from_error(error))?;
     let path = PathAndQuery::from_static("/etcdserverpb.Maintenance/Snapshot");
     let asking = grpc.server_streaming(Request::new(SnapshotRequest {}), path, codec());
     Ok(asking.await?.into_inner())

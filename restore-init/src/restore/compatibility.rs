@@ -1,33 +1,11 @@
-//! Which etcd may start on the data of which.
-//!
-//! The same minor version, or one minor version up, never down. What counts is the version of the data's
-//! layout, not that of the server that sent it: etcdutl 3.6 takes a database of 3.7 without a word,
-//! and etcd then dies on it.
+//! Which etcd may start on the data of which: the archive's rule, in the words of a restore.
 
-use archive::manifest::{Manifest, Source};
+use archive::{
+    compatibility::{self, Incompatible},
+    manifest::{Manifest, Source},
+};
 
 use super::problem::Problem;
-
-/// A version without its patch number.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-struct Minor {
-    major: u64,
-    minor: u64,
-}
-
-impl Minor {
-    fn of(version: &str) -> Option<Self> {
-        let version = version.trim();
-        let mut numbers = version.strip_prefix('v').unwrap_or(version).split('.');
-        let mut next = || numbers.next()?.parse().ok();
-        Some(Self { major: next()?, minor: next()? })
-    }
-
-    fn takes(self, data: Self) -> bool {
-        self.major == data.major
-            && (self.minor == data.minor || Some(self.minor) == data.minor.checked_add(1))
-    }
-}
 
 /// Refuses a backup that etcd of the version `target` must not be started on.
 pub(crate) fn check(manifest: &Manifest, target: &str) -> Result<(), Problem> {
@@ -36,25 +14,16 @@ pub(crate) fn check(manifest: &Manifest, target: &str) -> Result<(), Problem> {
 }
 
 fn check_source(source: &Source, target: &str) -> Result<(), String> {
-    let data = version_of_data(source);
-    let unknown = |version: &str| format!("cannot be compared: {version:?} is no version of etcd");
-    let of_data = Minor::of(data).ok_or_else(|| unknown(data))?;
-    let of_target = Minor::of(target).ok_or_else(|| unknown(target))?;
-    if of_target.takes(of_data) {
-        return Ok(());
-    }
-    let Minor { major, minor } = of_data;
-    let next = minor.saturating_add(1);
-    Err(format!(
-        "holds data of etcd {major}.{minor}, and this is etcd {target}: use {major}.{minor} or {major}.{next} \
-         (and upgrade from there); data never goes back to an older version"
-    ))
-}
-
-/// etcd 3.5 writes no storage version; what its members had agreed on is that of the data then.
-fn version_of_data(source: &Source) -> &str {
-    let noted = [&source.storage_version, &source.cluster_version].into_iter().flatten();
-    noted.map(String::as_str).find(|text| !text.is_empty()).unwrap_or(&source.etcd_version)
+    compatibility::check(target, source).map_err(|why| match why {
+        Incompatible::NoVersion(version) | Incompatible::Unnamed(version) => {
+            format!("cannot be compared: {version:?} is no version of etcd")
+        }
+        Incompatible::Data { data, wanted } => format!(
+            "holds data of etcd {data}, and this is etcd {wanted}: use {data} or {} (and upgrade from \
+             there); data never goes back to an older version",
+            data.next()
+        ),
+    })
 }
 
 #[cfg(test)]

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use archive::compatibility;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderName, Method, StatusCode, header};
 use axum::response::Response;
 
 use super::{Api, Failure, Parameters, answer, stream};
-use crate::serve::compatibility;
 use crate::serve::engine::Ask;
 use crate::serve::stock::{Known, Stock};
 

@@ -72,6 +72,9 @@ fn refusals_that_a_user_would_lift_are_about_authentication() {
         let error = translated(code, &format!("etcdserver: {text}"));
         assert_eq!(error, Error::AuthRequired(text.to_owned()));
     }
+    // As 3.5 answers who may not take a snapshot.
+    let error = translated(Code::Unknown, "auth: permission denied");
+    assert_eq!(error, Error::AuthRequired("permission denied".to_owned()));
 }
 
 #[test]

@@ -123,6 +123,58 @@ fn a_resize_restarts_nothing_and_a_change_of_policy_does() {
     assert_ne!(hash(|object| object.spec.backup.as_mut().unwrap().max_backups = Some(9)), before);
 }
 
+/// What the sidecar reads only at its start is in its pod template, itself or by its hash.
+#[test]
+fn every_change_of_a_policy_reaches_the_sidecar() {
+    let template = |backup: &Value| {
+        let (object, cluster, backup) = read(backup);
+        let (_, config) = config_map(&object, &cluster, &backup);
+        let versions = Versions { config, credentials: None };
+        deployment(&cluster, &backup, &versions, "sidecar:1").spec.unwrap().template
+    };
+    let before = template(&in_s3());
+    assert_eq!(template(&in_s3()), before);
+    for change in [
+        json!({"schedule": "0 4 * * *"}),
+        json!({"timeZone": "Europe/Zurich"}),
+        json!({"schedule": null, "backupIntervalInSecond": 60}),
+        json!({"maxBackups": 3}),
+        json!({"rpo": "1h"}),
+        json!({"retention": {"keepLast": 1}}),
+        json!({"retention": {"keepHourly": 1}}),
+        json!({"retention": {"keepDaily": 1}}),
+        json!({"retention": {"keepWeekly": 1}}),
+        json!({"retention": {"keepMonthly": 1}}),
+        json!({"cleanupBackupsOnClusterDelete": true}),
+        json!({"storageType": "PersistentVolume", "pv": {"volumeSizeInMB": 512}}),
+        json!({"storageType": "GCS", "gcs": {"bucket": "b"}}),
+        json!({"storageType": "Azure", "azure": {"container": "c", "account": "a"}}),
+        json!({"s3": {"bucket": "other"}}),
+        json!({"s3": {"prefix": "deep"}}),
+        json!({"s3": {"endpoint": "http://other.storage.svc:8333"}}),
+        json!({"s3": {"region": "eu-central-1"}}),
+        json!({"s3": {"credentialsSecret": "other-keys"}}),
+        json!({"s3": {"forcePathStyle": false}}),
+        json!({"s3": {"sse": {}}}),
+        json!({"s3": {"sse": {"kmsKeyId": "k"}}}),
+        json!({"s3": {"objectLock": {"mode": "Governance", "days": 1}}}),
+    ] {
+        let mut changed = in_s3();
+        merge(&mut changed, &change);
+        assert_ne!(template(&changed), before, "{change}");
+    }
+}
+
+/// Puts the fields of one object into another, however deep.
+fn merge(into: &mut Value, change: &Value) {
+    for (name, value) in change.as_object().unwrap() {
+        match into.get_mut(name).filter(|there| there.is_object() && value.is_object()) {
+            Some(there) => merge(there, value),
+            None => into[name.as_str()] = value.clone(),
+        }
+    }
+}
+
 #[test]
 fn the_bucket_of_the_operator_is_opened_with_the_copied_credentials() {
     let (_, cluster, backup) = read(&json!({"storageType": "S3", "s3": {}}));
