@@ -96,8 +96,8 @@ impl Archive {
     }
 
     /// The backup to restore once a survivor's state is `saved`: that one, unless the archive
-    /// holds one of the same etcd cluster that goes further (the survivor lagged), since that
-    /// contains all of it. Never one that holds less.
+    /// holds another of the same etcd cluster that goes as far or further (the survivor lagged),
+    /// since that contains all of it. Never one that holds less.
     pub(crate) fn fullest<'a>(
         &'a self,
         saved: &'a BackupRef,
@@ -107,10 +107,10 @@ impl Archive {
         let same = |backup: &&BackupRef| {
             cluster_id.is_some()
                 && backup.cluster_id == cluster_id
-                && backup.revision > saved.revision
+                && backup.revision >= saved.revision
         };
         let further = self.backups().iter().filter(same);
         let usable = further.chain([saved]).filter(|backup| !refused.contains(&backup.id));
-        usable.max_by_key(|backup| (backup.revision, &backup.id))
+        usable.max_by_key(|backup| (backup.revision, *backup == saved, &backup.id))
     }
 }

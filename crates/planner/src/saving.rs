@@ -30,10 +30,11 @@ pub(crate) fn plan(
     if !loss.is_lost() {
         return lost::wait(desired, observed, &loss, "the recovery waits, since it may come back");
     }
-    if !loss.survivors.iter().any(|survivor| survivor.number == saving.survivor) {
-        return recovery::begin(desired, observed, &loss);
-    }
     let member = desired.cluster.member(saving.survivor);
+    if !loss.survivors.iter().any(|survivor| survivor.number == saving.survivor) {
+        return survivor_is_gone(observed, &member)
+            .unwrap_or_else(|| recovery::begin(desired, observed, &loss));
+    }
     let wait = |why: &str| {
         let message = format!("recovering: {why}; no member is deleted before {member} is saved");
         Plan::wait(Phase::Recovering, Recheck::Later, message)
@@ -55,6 +56,17 @@ pub(crate) fn plan(
             Order::Stored(backup) => stored(observed, restore, saving, backup),
         },
     }
+}
+
+/// What was read of it before may be all that there is: nothing older is taken as long as that may
+/// still be stored.
+fn survivor_is_gone(observed: &Observed, member: &str) -> Option<Plan> {
+    let Archive::Known { order: Order::Uploading, .. } = &observed.archive else { return None };
+    let message = format!(
+        "recovering: {member} is gone by now; nothing is restored until it is known whether what was \
+         read of it is stored"
+    );
+    Some(Plan::wait(Phase::Recovering, Recheck::Later, message))
 }
 
 fn order_snapshot(observed: &Observed, saving: Saving, member: &str) -> Option<Plan> {

@@ -215,6 +215,15 @@ fn a_survivor_lost_before_it_was_saved_leaves_the_newest_backup() {
     assert_eq!(lost.manual().approved("orders-0005,orders-0006").step(), None);
 }
 
+/// What was read of it may be all that there is, and is about to be stored.
+#[test]
+fn no_older_backup_is_taken_while_what_a_lost_survivor_held_is_being_stored() {
+    let lost = saving().without_pod(4);
+    let waits = lost.clone().order(Order::Uploading).waits();
+    assert!(waits.contains("nothing is restored until it is known whether"), "{waits}");
+    assert!(matches!(lost.order(failed(1)).records().stage, Stage::Restoring { .. }));
+}
+
 #[test]
 fn a_survivor_goes_once_the_archive_holds_all_of_it() {
     assert_eq!(saved().step(), Some(Step::DeletePod { number: 4 }));

@@ -195,6 +195,16 @@ fn what_a_survivor_held_follows_a_fuller_backup_that_is_refused() {
     assert_eq!(next, Stage::Restoring { backup: own.clone(), saved: Some(own) });
 }
 
+/// A scheduled backup of the last revision holds the same.
+#[test]
+fn what_a_survivor_held_is_restored_from_another_backup_that_goes_as_far() {
+    let stage =
+        |id| Stage::Restoring { backup: backup(id, 950, 1), saved: Some(backup("b-3", 950, 1)) };
+    let refusing = restoring().recovering(stage("b-3")).restored(NEW, "b-3", refused());
+    let next = refusing.stored(backup("b-4", 950, 1)).records().stage;
+    assert_eq!(next, stage("b-4"));
+}
+
 #[test]
 fn a_first_member_from_another_backup_goes() {
     let late = restoring().restored(NEW, "b-1", running());

@@ -1,4 +1,5 @@
-//! An etcd cluster, as far as membership goes, with its own refusals.
+//! An etcd cluster, as far as membership goes, with its own refusals; of its data only how far it
+//! goes.
 //!
 //! Sources are named as file and function of etcd 3.6.16, `server/etcdserver/`.
 
@@ -16,6 +17,8 @@ pub(crate) struct Etcd {
     /// The next member ID: etcd makes it from the peer URL and the time, so a peer URL that is
     /// added again is another member (`api/membership/member.go`, `computeMemberID`).
     next_id: u64,
+    /// The last revision that a client was told of.
+    committed: u8,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -24,6 +27,8 @@ pub(crate) struct Member {
     pub(crate) number: u32,
     pub(crate) started: bool,
     pub(crate) learner: bool,
+    /// How far its data goes.
+    pub(crate) revision: u8,
 }
 
 /// How etcd was started.
@@ -48,10 +53,10 @@ pub(crate) fn is_alive(pods: &Pods, number: u32) -> bool {
 }
 
 impl Etcd {
-    /// A first member that came up.
-    pub(crate) fn seeded(number: u32) -> Self {
-        let first = Member { id: 0, number, started: true, learner: false };
-        Self { leader: Some(number), members: vec![first], next_id: 1 }
+    /// A first member that came up with data up to this revision.
+    pub(crate) fn seeded(number: u32, revision: u8) -> Self {
+        let first = Member { id: 0, number, started: true, learner: false, revision };
+        Self { leader: Some(number), members: vec![first], next_id: 1, committed: revision }
     }
 
     pub(crate) fn numbers(&self) -> BTreeSet<u32> {
@@ -116,7 +121,8 @@ impl Etcd {
         if rules.strict && !all_connected || is_there || self.learners() >= rules.learner_limit {
             return Err(Refused);
         }
-        self.members.push(Member { id: self.next_id, number, started: false, learner: true });
+        let id = self.next_id;
+        self.members.push(Member { id, number, started: false, learner: true, revision: 0 });
         self.next_id += 1;
         Ok(())
     }
@@ -175,11 +181,37 @@ impl Etcd {
         Ok(())
     }
 
-    /// A member that runs publishes its name, through the log.
-    pub(crate) fn publish(&mut self, number: u32) {
+    /// A client writes, and every voter but one that can be reached hears of it.
+    pub(crate) fn write(&mut self, laggard: Option<u32>, pods: &Pods) {
+        self.committed += 1;
+        for member in self.members.iter_mut().filter(|member| !member.learner) {
+            if Some(member.number) != laggard && is_alive(pods, member.number) {
+                member.revision = self.committed;
+            }
+        }
+    }
+
+    /// Everybody holds data up to this revision.
+    pub(crate) fn reach(&mut self, revision: u8) {
+        self.committed = revision;
+        self.members.iter_mut().for_each(|member| member.revision = revision);
+    }
+
+    /// What the members agree on comes after all that they agreed on before.
+    pub(crate) fn agree(&mut self, pods: &Pods) {
+        for member in self.members.iter_mut().filter(|member| !member.learner) {
+            if is_alive(pods, member.number) {
+                member.revision = self.committed;
+            }
+        }
+    }
+
+    /// A member that runs publishes its name, through the log, and applies the log to its end.
+    pub(crate) fn catch_up(&mut self, number: u32) {
         let member = self.members.iter_mut().find(|member| member.number == number);
         if let Some(member) = member {
             member.started = true;
+            member.revision = self.committed;
         }
     }
 }

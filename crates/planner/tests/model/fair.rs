@@ -1,17 +1,22 @@
 //! Left alone, the cluster becomes what was wanted.
 //!
 //! From a state, everything that can happen by itself happens, in one order, and nothing more goes
-//! wrong. Nodes that are silent stay so as long as that can do without them.
+//! wrong. Nodes that are silent stay so as long as that can do without them. A person approves what
+//! is waited for, and does nothing else.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Mutex;
 
-use planner::Phase;
+use planner::{Phase, Plan};
 
+use crate::action::Action;
+use crate::archive::Work;
+use crate::history::History;
 use crate::operator::Operator;
 use crate::sight::{View, now};
-use crate::world::{Action, Budget, History, Node, World};
+use crate::waiting;
+use crate::world::{Budget, Node, World};
 
 /// As many steps as a pod takes from its creation to a member that has published its name.
 const STAGES: usize = 3;
@@ -19,43 +24,62 @@ const STAGES: usize = 3;
 /// More rounds than any cluster of the model needs.
 const ROUNDS: usize = 200;
 
-/// States that are known to lead to what was wanted, by their hash.
+/// What states are known to lead to, by their hash.
 #[derive(Default)]
 pub(crate) struct Converged {
-    known: Mutex<HashSet<u64>>,
+    known: Mutex<HashMap<u64, End>>,
     hasher: RandomState,
+}
+
+/// What becomes of a cluster that is left alone.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    Wanted,
+    /// A person is waited for, and rightly so once the environment took the quorum.
+    Waiting,
+    Stuck,
 }
 
 impl Converged {
     /// Whether this state leads to what was wanted, or to waiting for a person because the
     /// environment took the quorum.
     pub(crate) fn from(&self, world: &World) -> bool {
-        let mut world = quiet(world);
-        let had_quorum = has_quorum(&world);
+        let world = quiet(world);
+        let had_quorum = world.home().is_some_and(|etcd| etcd.has_quorum(&world.pods));
+        match self.end(world) {
+            End::Wanted => true,
+            End::Waiting => !had_quorum,
+            End::Stuck => false,
+        }
+    }
+
+    fn end(&self, mut world: World) -> End {
         let mut passed = Vec::new();
         for _ in 0..ROUNDS {
             let hash = self.hasher.hash_one(&world);
-            if self.known.lock().expect("no thread died").contains(&hash) {
-                return self.remember(passed);
+            let known = self.known.lock().expect("no thread died").get(&hash).copied();
+            if let Some(end) = known {
+                return self.remember(passed, end);
             }
             passed.push(hash);
             if round(&mut world) {
                 continue;
             }
             if is_as_wanted(&world) {
-                return self.remember(passed);
+                return self.remember(passed, End::Wanted);
             }
             if !let_time_pass(&mut world) && !bring_back(&mut world) {
-                // What was lost without a quorum is not remembered: it depends on the start.
-                return !had_quorum && waits_for_a_person(&world);
+                let waits = waiting::is_right(&world, &plan(&world));
+                return self.remember(passed, if waits { End::Waiting } else { End::Stuck });
             }
         }
-        false
+        End::Stuck
     }
 
-    fn remember(&self, passed: Vec<u64>) -> bool {
-        self.known.lock().expect("no thread died").extend(passed);
-        true
+    fn remember(&self, passed: Vec<u64>, end: End) -> End {
+        let all = passed.into_iter().map(|hash| (hash, end));
+        self.known.lock().expect("no thread died").extend(all);
+        end
     }
 }
 
@@ -65,9 +89,10 @@ fn quiet(world: &World) -> World {
     quiet.budget = Budget::default();
     quiet.history = History::default();
     quiet.operators = [Operator::Idle, Operator::Idle];
-    for pod in quiet.pods.values_mut() {
-        if pod.node != Node::Ready {
-            pod.node = Node::Away { long: true };
+    let nodes = quiet.pods.values_mut().map(|pod| &mut pod.node).chain(quiet.ghosts.values_mut());
+    for node in nodes {
+        if matches!(node, Node::Away { .. }) {
+            *node = Node::Away { long: true };
         }
     }
     quiet
@@ -81,6 +106,14 @@ fn round(world: &mut World) -> bool {
         for _ in 0..STAGES {
             world.take(&Action::Progress(number));
         }
+    }
+    for index in 0..world.archive.orders.len() {
+        for work in [Work::Read, Work::Store { is_damaged: false }] {
+            world.take(&Action::Work(index, work));
+        }
+    }
+    if world.spec.is_manual {
+        world.approved = world.approval();
     }
     reconcile(world);
     world.history = History::default();
@@ -101,10 +134,12 @@ fn let_time_pass(world: &mut World) -> bool {
     !std::mem::replace(&mut world.late, true)
 }
 
+/// Nodes come back, and what ran on them without a pod ends.
 fn bring_back(world: &mut World) -> bool {
-    let away = world.pods.values_mut().filter(|pod| pod.node != Node::Ready);
-    let mut any = false;
-    for pod in away {
+    let is_away = |node: Node| matches!(node, Node::Away { .. });
+    let mut any = !world.ghosts.is_empty();
+    world.ghosts.clear();
+    for pod in world.pods.values_mut().filter(|pod| is_away(pod.node)) {
         pod.node = Node::Ready;
         any = true;
     }
@@ -120,26 +155,18 @@ fn is_as_wanted(world: &World) -> bool {
     let well = etcd.members.iter().all(|m| m.started && !m.learner && alive(m.number));
     let staying = world.pods.iter().filter(|(_, pod)| !pod.terminating);
     let numbers = staying.clone().map(|(&number, _)| number).collect();
-    etcd.members.len() == world.wanted
+    etcd.members.len() == world.spec.size
         && well
         && etcd.numbers() == numbers
-        && staying.into_iter().all(|(_, pod)| pod.marked)
-        && phase(world) == Phase::Running
+        && staying.into_iter().all(|(_, pod)| pod.marked && pod.admitted)
+        && world.status.restore.is_none()
+        && plan(world).phase == Phase::Running
 }
 
-fn waits_for_a_person(world: &World) -> bool {
-    world.may_hold_data()
-        && matches!(phase(world), Phase::NoQuorum | Phase::QuorumLost | Phase::Unrecoverable)
-}
-
-fn has_quorum(world: &World) -> bool {
-    world.home().is_some_and(|etcd| etcd.has_quorum(&world.pods))
-}
-
-fn phase(world: &World) -> Phase {
+fn plan(world: &World) -> Plan {
     let view = View::of(world);
     let from = world.answers(&view).first().copied().flatten();
-    planner::plan(&view.desired(), &view.observed(world, from, None), now()).phase
+    planner::plan(&view.desired(), &view.observed(world, from, None), now())
 }
 
 /// Lets everything happen until the cluster is as wanted.

@@ -8,13 +8,23 @@
 //! hold, and left alone from there the cluster becomes what was wanted.
 
 #[cfg(test)]
+mod action;
+#[cfg(test)]
+mod archive;
+#[cfg(test)]
 mod etcd;
 #[cfg(test)]
 mod fair;
 #[cfg(test)]
+mod history;
+#[cfg(test)]
+mod judge;
+#[cfg(test)]
 mod kubelet;
 #[cfg(test)]
 mod operator;
+#[cfg(test)]
+mod recoveries;
 #[cfg(test)]
 mod rules;
 #[cfg(test)]
@@ -22,20 +32,23 @@ mod scenario;
 #[cfg(test)]
 mod sight;
 #[cfg(test)]
+mod steps;
+#[cfg(test)]
+mod waiting;
+#[cfg(test)]
 mod world;
 
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
+use crate::action::Action;
 use crate::fair::Converged;
 use crate::scenario::Scenario;
-use crate::world::{Action, World};
+use crate::world::World;
 
-/// So that a model that has lost its moves does not pass for one that holds.
-const FEWEST_STATES: usize = 400_000;
-
-/// The scenarios, and the states that are known to lead to what was wanted.
+/// The scenarios, what must happen in them, and what states are known to lead to.
 struct Clusters {
     scenarios: Vec<Scenario>,
+    reached: fn() -> Vec<Property<Self>>,
     converged: Converged,
 }
 
@@ -58,18 +71,28 @@ impl Model for Clusters {
     }
 
     fn properties(&self) -> Vec<Property<Self>> {
-        rules::all()
+        [rules::safety(), (self.reached)()].concat()
     }
+}
+
+/// The fewest states make sure that a model that has lost its moves does not pass for one that holds.
+fn check(scenarios: Vec<Scenario>, reached: fn() -> Vec<Property<Clusters>>, fewest: usize) {
+    let model = Clusters { scenarios, reached, converged: Converged::default() };
+    let checker =
+        model.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
+    let states = checker.unique_state_count();
+    println!("{states} states, {} deep", checker.max_depth());
+    checker.assert_properties();
+    assert!(states >= fewest, "only {states} states were reached");
 }
 
 #[test]
 fn clusters_keep_the_rules_and_become_what_is_wanted() {
-    let scenarios = scenario::chosen();
-    let model = Clusters { scenarios, converged: Converged::default() };
-    let checker =
-        model.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    println!("{} states, {} deep", checker.unique_state_count(), checker.max_depth());
-    checker.assert_properties();
-    let states = checker.unique_state_count();
-    assert!(states >= FEWEST_STATES, "only {states} states were reached");
+    let reached = if scenario::is_thorough() { rules::of_many_members } else { rules::of_members };
+    check(scenario::chosen(), reached, 200_000);
+}
+
+#[test]
+fn lost_clusters_come_back_with_what_was_left_or_say_that_nothing_was() {
+    check(recoveries::chosen(), rules::of_recoveries, 400_000);
 }

@@ -2,21 +2,23 @@
 //! calls. Between looking and acting anything may happen.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use planner::{Observed, Role, Step};
+use planner::{Observed, Phase, Role, Step};
 
-use crate::etcd::{Etcd, Refused, is_alive};
+use crate::action::{Action, Missed};
+use crate::etcd::{Etcd, is_alive};
 use crate::sight::{View, now};
-use crate::world::{Action, Breach, Event, Node, Pod, Stage, Status, World};
+use crate::world::{Pod, Status, World};
 
 /// Where an operator is in its work.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Operator {
     Idle,
     /// It has read Kubernetes; the number is how many faults were to come then.
-    Looked(Box<View>, u8),
+    Looked(Arc<View>, u8),
     /// It has decided on a step.
-    Decided(Box<Intent>),
+    Decided(Arc<Intent>),
     /// It has written down the number of a pod and is about to create it.
     Reserved {
         number: u32,
@@ -30,19 +32,20 @@ pub(crate) enum Operator {
 /// A step with what it was decided on.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Intent {
-    step: Step,
+    pub(crate) step: Step,
     /// The etcd cluster whose membership was read.
-    from: Option<u32>,
+    pub(crate) from: Option<u32>,
     /// The pod that is to be changed, as it was seen.
-    pod: Option<Pod>,
-    report: Report,
-    faults: u8,
+    pub(crate) pod: Option<Pod>,
+    pub(crate) report: Report,
+    /// How many faults were to come when it was decided.
+    pub(crate) faults: u8,
 }
 
 /// What is written into the status after the step, if nobody else wrote since.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Report {
-    seen: Status,
+    pub(crate) seen: Status,
     members: Option<BTreeMap<u32, bool>>,
     reached_size: Option<usize>,
 }
@@ -55,8 +58,7 @@ impl World {
             }
             Operator::Idle => {}
             Operator::Looked(view, _) => {
-                let missed = view.pods.keys().copied().filter(|_| self.budget.misses > 0);
-                for missed in missed.map(Some).chain([None]) {
+                for missed in self.missable(view) {
                     actions.extend(self.answers(view).into_iter().map(|from| Action::Decide {
                         operator: index,
                         from,
@@ -77,11 +79,26 @@ impl World {
         }
     }
 
+    /// Who may not answer in time.
+    fn missable(&self, view: &View) -> Vec<Option<Missed>> {
+        let sidecar = self.spec.has_backups.then_some(Missed::Sidecar);
+        let members = view.pods.keys().copied().map(Missed::Member);
+        let any = members.chain(sidecar).filter(|_| self.budget.misses > 0);
+        any.map(Some).chain([None]).collect()
+    }
+
+    /// What the status names for a person to approve.
+    pub(crate) fn approval(&self) -> Option<String> {
+        let view = View::of(self);
+        let from = self.answers(&view).first().copied().flatten();
+        planner::approval(&view.desired(), &view.observed(self, from, None))
+    }
+
     pub(crate) fn look(&mut self, index: usize) {
         if index > 0 {
             self.budget.looks -= 1;
         }
-        let view = Box::new(View::of(self));
+        let view = Arc::new(View::of(self));
         self.operators[index] = Operator::Looked(view, self.budget.faults());
     }
 
@@ -110,18 +127,19 @@ impl World {
         etcd.has_quorum(&self.pods) && etcd.voters().any(|voter| reads(voter.number))
     }
 
-    /// Reads the membership and decides. The member that is missed does not answer in time.
-    pub(crate) fn decide(&mut self, index: usize, from: Option<u32>, missed: Option<u32>) {
+    /// Reads the membership and decides.
+    pub(crate) fn decide(&mut self, index: usize, from: Option<u32>, missed: Option<Missed>) {
         self.budget.misses -= u8::from(missed.is_some());
         let idle = std::mem::replace(&mut self.operators[index], Operator::Idle);
         let Operator::Looked(view, faults) = idle else { return };
+        self.admit(&view);
         let observed = view.observed(self, from, missed);
         let plan = planner::plan(&view.desired(), &observed, now());
-        let is_whole = plan.phase == planner::Phase::Running;
+        self.judge_decision(&view, &plan);
         let report = Report {
             members: members(&observed),
-            reached_size: is_whole.then_some(view.wanted),
-            seen: view.status,
+            reached_size: (plan.phase == Phase::Running).then_some(view.spec.size),
+            seen: view.status.clone(),
         };
         let Some(step) = plan.step else { return self.report(report) };
         let pod = match &step {
@@ -131,7 +149,19 @@ impl World {
             _ => None,
         };
         let intent = Intent { step, from, pod, report, faults };
-        self.operators[index] = Operator::Decided(Box::new(intent));
+        self.operators[index] = Operator::Decided(Arc::new(intent));
+    }
+
+    /// The client service leads to a member from a backup once the status names it.
+    fn admit(&mut self, view: &View) {
+        if view.status.restore.is_some() {
+            return;
+        }
+        for number in view.status.members.keys() {
+            if let Some(pod) = self.pods.get_mut(number) {
+                pod.admitted = true;
+            }
+        }
     }
 
     /// A crash costs only where it leaves a trace.
@@ -144,120 +174,15 @@ impl World {
 
     pub(crate) fn act(&mut self, index: usize) {
         match std::mem::replace(&mut self.operators[index], Operator::Idle) {
-            Operator::Decided(intent) => self.operators[index] = self.step(*intent),
+            Operator::Decided(intent) => {
+                self.operators[index] = self.step(Arc::unwrap_or_clone(intent))
+            }
             Operator::Reserved { number, role, report } => {
                 self.create(number, role);
                 self.operators[index] = Operator::Done(report);
             }
             Operator::Done(report) => self.report(report),
             other => self.operators[index] = other,
-        }
-    }
-
-    fn step(&mut self, intent: Intent) -> Operator {
-        let Intent { step, from, pod, report, faults } = intent;
-        let rules = self.rules;
-        match step {
-            Step::CreateSeed { number, .. } => return self.reserve(number, Role::Seed, report),
-            Step::CreateJoiner { number, initial } => {
-                return self.reserve(number, Role::Joiner(initial), report);
-            }
-            Step::MarkServed { number } => {
-                self.change(number, pod.as_ref(), |pod| pod.marked = true);
-            }
-            Step::RecordServed { cluster_id } => {
-                if self.status == report.seen {
-                    self.status.served = u32::try_from(cluster_id).ok();
-                }
-                return Operator::Idle;
-            }
-            Step::DeletePod { number } => self.delete(number, pod.as_ref()),
-            Step::AddLearner { number } => {
-                self.ask(from, faults, |etcd, pods| etcd.add_learner(number, rules, pods));
-            }
-            Step::Promote { id, .. } => {
-                self.ask(from, faults, |etcd, pods| etcd.promote(id, rules, pods));
-            }
-            Step::RemoveMember { id, .. } => {
-                self.history.note(Event::Replaced);
-                self.ask(from, faults, |etcd, pods| etcd.remove(id, rules, pods));
-            }
-            // Without an archive nothing is restored.
-            Step::RecordRestore(_)
-            | Step::OrderSnapshot { .. }
-            | Step::FinishRestore { .. }
-            | Step::AbortRecovery => unreachable!("{step:?}"),
-            Step::MoveLeader { to, .. } => {
-                self.ask(from, faults, |etcd, pods| etcd.move_leader(to, pods));
-            }
-        }
-        Operator::Done(report)
-    }
-
-    /// The number is written down first, and only by who has seen the last status.
-    fn reserve(&mut self, number: u32, role: Role, mut report: Report) -> Operator {
-        if self.status != report.seen {
-            self.history.note(Event::Conflict);
-            return Operator::Idle;
-        }
-        if role == Role::Seed && self.status.served.is_some() {
-            self.history.breach(Breach::SeededAgain);
-        }
-        self.status.next_number = self.status.next_number.max(number + 1);
-        report.seen = self.status.clone();
-        Operator::Reserved { number, role, report }
-    }
-
-    fn create(&mut self, number: u32, role: Role) {
-        if !self.history.make(number) {
-            self.history.breach(Breach::NumberTwice);
-        }
-        let new = Pod {
-            role,
-            stage: Stage::Pending,
-            marked: false,
-            terminating: false,
-            node: Node::Ready,
-        };
-        self.pods.entry(number).or_insert(new);
-    }
-
-    fn delete(&mut self, number: u32, seen: Option<&Pod>) {
-        let voters = |etcd: &Etcd| etcd.voters().any(|voter| voter.number == number);
-        let holds_data = self.status.served.is_some() && self.home().is_some_and(voters);
-        let was_terminating = self.pods.get(&number).is_some_and(|pod| pod.terminating);
-        self.change(number, seen, |pod| pod.terminating = true);
-        let is_terminating = self.pods.get(&number).is_some_and(|pod| pod.terminating);
-        if holds_data && is_terminating && !was_terminating {
-            self.history.breach(Breach::DataDeleted);
-        }
-    }
-
-    /// Refused when the pod is not as it was seen: its resource version is a precondition.
-    fn change(&mut self, number: u32, seen: Option<&Pod>, change: impl FnOnce(&mut Pod)) {
-        match self.pods.get_mut(&number) {
-            Some(pod) if Some(&*pod) == seen => change(pod),
-            Some(_) => self.history.note(Event::Conflict),
-            None => {}
-        }
-    }
-
-    /// Asks etcd for a change. A quorum that is there must be there afterwards, unless something
-    /// broke since the operator looked.
-    fn ask(
-        &mut self,
-        from: Option<u32>,
-        faults: u8,
-        change: impl FnOnce(&mut Etcd, &BTreeMap<u32, Pod>) -> Result<(), Refused>,
-    ) {
-        let Self { etcd, pods, history, budget, .. } = self;
-        let Some(etcd) = from.and_then(|seed| etcd.get_mut(&seed)) else { return };
-        let had_quorum = etcd.has_quorum(pods);
-        if change(etcd, pods).is_err() {
-            history.note(Event::Refused);
-        }
-        if had_quorum && !etcd.has_quorum(pods) && budget.faults() == faults {
-            history.breach(Breach::QuorumBroken);
         }
     }
 

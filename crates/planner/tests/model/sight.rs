@@ -5,21 +5,26 @@ use std::collections::BTreeMap;
 use jiff::{SignedDuration, Timestamp};
 use planner::name::ClusterName;
 use planner::{
-    Archive, Desired, LastSeen, Member, Members, Membership, NodeState, Observed, PodState,
-    QuorumLoss, Record, Source,
+    Archive, BackupRef, Desired, LastSeen, Member, Members, Membership, NodeState, Observed, Order,
+    PodState, QuorumLoss, Record, Role, Source,
 };
 
+use crate::action::Missed;
+use crate::archive::{Backup, State};
 use crate::etcd::{Etcd, Pods, is_alive};
-use crate::world::{Node, Pod, Stage, Status, World};
+use crate::world::{Node, Pod, Spec, Stage, Status, World};
 
 const REPLACE_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 /// What Kubernetes showed a while ago.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct View {
-    pub(crate) wanted: usize,
+    pub(crate) spec: Spec,
+    pub(crate) approved: Option<String>,
     pub(crate) status: Status,
     pub(crate) pods: Pods,
+    /// The nodes that pods vanished from.
+    ghosts: BTreeMap<u32, Node>,
     late: bool,
 }
 
@@ -38,41 +43,84 @@ fn long_ago() -> Timestamp {
 
 impl View {
     pub(crate) fn of(world: &World) -> Self {
-        let World { wanted, status, pods, late, .. } = world.clone();
-        Self { wanted, status, pods, late }
+        let World { spec, approved, status, pods, ghosts, late, .. } = world.clone();
+        Self { spec, approved, status, pods, ghosts, late }
     }
 
     pub(crate) fn desired(&self) -> Desired {
+        let is_manual = self.spec.is_manual;
         Desired {
             cluster: ClusterName { namespace: "prod".into(), name: "orders".into() },
-            size: self.wanted,
+            size: self.spec.size,
             paused: false,
             replace_after: REPLACE_AFTER,
-            from_backup: false,
-            quorum_loss: QuorumLoss::Automatic,
-            approved: None,
+            from_backup: self.spec.source.is_some(),
+            quorum_loss: if is_manual { QuorumLoss::Manual } else { QuorumLoss::Automatic },
+            approved: self.approved.clone(),
         }
     }
 
-    /// The view of a while ago beside the membership of now, read from the etcd cluster of this
-    /// first member. The missed member did not answer in time.
+    /// The names of the voters whose data is gone.
+    pub(crate) fn gone(&self) -> Vec<String> {
+        let is_gone = |number: &u32| match self.pods.get(number) {
+            Some(pod) => pod.node == Node::Gone || pod.stage == Stage::DataLost,
+            None => !self.ghosts.contains_key(number),
+        };
+        let voters = self.status.members.iter().filter(|(_, voter)| **voter);
+        voters.filter(|(n, _)| is_gone(n)).map(|(n, _)| format!("orders-{n:04}")).collect()
+    }
+
+    /// The view of a while ago beside what etcd says now, read from the etcd cluster of this first
+    /// member, and what the sidecar says now. Who is missed did not answer in time.
     pub(crate) fn observed(
         &self,
         world: &World,
         from: Option<u32>,
-        missed: Option<u32>,
+        missed: Option<Missed>,
     ) -> Observed {
         let read = from.and_then(|seed| Some((seed, world.etcd.get(&seed)?)));
+        let record = self.record();
+        let archive = match missed {
+            _ if !self.spec.has_backups => Archive::NoPolicy,
+            Some(Missed::Sidecar) => Archive::Unknown("it does not answer".into()),
+            _ => archive(world, record.order_id().as_deref()),
+        };
         Observed {
-            record: self.record(),
+            record,
             pods: self.pods.iter().map(|(&number, pod)| (number, self.pod(pod))).collect(),
             membership: read.map_or(Membership::Unknown, |(seed, etcd)| {
                 Membership::Known(self.members(world, seed, etcd, missed))
             }),
-            stranded: BTreeMap::new(),
-            archive: Archive::NoPolicy,
-            source: Source::Unresolved("no restore is wanted".into()),
+            stranded: self.stranded(world, missed),
+            archive,
+            source: self.source(),
         }
+    }
+
+    fn source(&self) -> Source {
+        if self.spec.source.is_none() {
+            return Source::Unresolved("no restore is wanted".into());
+        }
+        let other = Backup { number: 0, cluster: 99, revision: 1, is_damaged: false };
+        let id = crate::world::Source::ID.to_owned();
+        Source::Found { backup: BackupRef { id, ..other.reference() }, before: None }
+    }
+
+    /// How far the data goes of those that answer and see no leader.
+    fn stranded(&self, world: &World, missed: Option<Missed>) -> BTreeMap<u32, i64> {
+        let is_ours = |seed: &u32| self.status.served.is_none_or(|served| served == *seed);
+        let lost = world.etcd.iter().filter(|(seed, etcd)| is_ours(seed) && etcd.leader.is_none());
+        let members = lost.flat_map(|(_, etcd)| &etcd.members);
+        members
+            .filter(|member| self.answers(world, member.number, missed))
+            .map(|member| (member.number, member.revision.into()))
+            .collect()
+    }
+
+    /// Members are dialled at the pods that were seen.
+    fn answers(&self, world: &World, number: u32, missed: Option<Missed>) -> bool {
+        let is_asked = self.pods.contains_key(&number) && missed != Some(Missed::Member(number));
+        is_asked && is_alive(&world.pods, number)
     }
 
     fn pod(&self, pod: &Pod) -> planner::Pod {
@@ -85,18 +133,25 @@ impl View {
             node: of_node(pod.node),
             state: match pod.stage {
                 Stage::Pending => PodState::Pending("pulling".into()),
+                Stage::Gated if matches!(pod.role, Role::Restored(_)) => {
+                    PodState::Pending("its backup is being restored".into())
+                }
                 Stage::Gated => PodState::Gated,
                 Stage::Running => PodState::Running { ready: true, restarts: 0, since },
                 Stage::Wedged => PodState::Running { ready: false, restarts: 1, since: long_ago() },
                 Stage::Crashing => PodState::CrashLooping(long_ago()),
                 Stage::DataLost => PodState::DataLost,
+                Stage::Refused => PodState::RestoreRefused("page 7 is damaged".into()),
             },
         }
     }
 
     fn record(&self) -> Record {
-        let node =
-            |number: &u32| self.pods.get(number).map_or(NodeState::Ready, |pod| of_node(pod.node));
+        let node = |number: &u32| {
+            let node = self.pods.get(number).map(|pod| pod.node);
+            let node = node.or_else(|| self.ghosts.get(number).copied());
+            node.map_or(NodeState::Ready, of_node)
+        };
         let seen = |(number, voter): (&u32, &bool)| {
             (*number, LastSeen { voter: *voter, node: node(number) })
         };
@@ -106,22 +161,18 @@ impl View {
             cluster_id: self.status.served.map(u64::from),
             reached_size: self.status.reached_size,
             members: self.status.members.iter().map(seen).collect::<BTreeMap<_, _>>(),
-            ..Record::default()
+            recoveries: self.status.recoveries,
+            restore: self.status.restore.clone(),
         }
     }
 
-    /// Members are dialled at the pods that were seen.
-    fn members(&self, world: &World, seed: u32, etcd: &Etcd, missed: Option<u32>) -> Members {
-        let answers = |number| {
-            let is_asked = self.pods.contains_key(&number) && missed != Some(number);
-            is_asked && is_alive(&world.pods, number)
-        };
+    fn members(&self, world: &World, seed: u32, etcd: &Etcd, missed: Option<Missed>) -> Members {
         let read = |member: &crate::etcd::Member| Member {
             id: member.id,
             number: Some(member.number),
             started: member.started,
             learner: member.learner,
-            healthy: answers(member.number),
+            healthy: self.answers(world, member.number, missed),
         };
         let leader = etcd.leader.and_then(|number| etcd.member(number)).map(|member| member.id);
         Members {
@@ -138,5 +189,19 @@ fn of_node(node: Node) -> NodeState {
         Node::Ready => NodeState::Ready,
         Node::Away { long: false } => NodeState::Away(recently()),
         Node::Away { long: true } => NodeState::Away(long_ago()),
+        Node::Gone => NodeState::Gone,
     }
+}
+
+/// First what became of the order, then what is stored.
+fn archive(world: &World, order: Option<&str>) -> Archive {
+    let order = match order.and_then(|id| world.archive.state(id)) {
+        None => Order::None,
+        Some(State::Pending) => Order::Pending,
+        Some(State::Uploading { .. }) => Order::Uploading,
+        Some(State::Stored(backup)) => Order::Stored(backup.reference()),
+        Some(State::Failed) => Order::Failed { why: "the store is full".into(), at: long_ago() },
+    };
+    let backups = world.archive.backups.iter().map(Backup::reference).collect();
+    Archive::Known { backups, order }
 }

@@ -1,23 +1,30 @@
-//! Everything there is, and what can happen next.
+//! Everything there is.
 
 use std::collections::BTreeMap;
 
-use planner::Role;
+use planner::{RestoreRecord, Role};
 
+use crate::archive::Archive;
 use crate::etcd::{Etcd, Rules};
+use crate::history::History;
 use crate::operator::Operator;
 
 /// The state of the model.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct World {
-    /// `spec.size`.
-    pub(crate) wanted: usize,
+    pub(crate) spec: Spec,
+    /// The value of the annotation by which a person approves a recovery.
+    pub(crate) approved: Option<String>,
     /// The cluster object's status, which is written by compare-and-swap.
     pub(crate) status: Status,
     /// The pods in Kubernetes.
     pub(crate) pods: BTreeMap<u32, Pod>,
+    /// What may still run on nodes that are away although its pod was deleted, by number.
+    pub(crate) ghosts: BTreeMap<u32, Node>,
     /// The etcd clusters, by the number of their first member. There should be one.
     pub(crate) etcd: BTreeMap<u32, Etcd>,
+    /// What the backup sidecar keeps.
+    pub(crate) archive: Archive,
     /// The operator, and one that acts beside it for a moment.
     pub(crate) operators: [Operator; 2],
     /// What may still go wrong.
@@ -30,6 +37,30 @@ pub(crate) struct World {
     pub(crate) history: History,
 }
 
+/// What a person wants.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Spec {
+    pub(crate) size: usize,
+    /// There is a backup policy.
+    pub(crate) has_backups: bool,
+    /// A recovery begins only when a person approves it.
+    pub(crate) is_manual: bool,
+    /// The data of a new cluster comes from another one's backup.
+    pub(crate) source: Option<Source>,
+}
+
+/// Another cluster's backup.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Source {
+    Sound,
+    Damaged,
+}
+
+impl Source {
+    /// The backup's id.
+    pub(crate) const ID: &str = "source";
+}
+
 /// What the operator wrote down.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Status {
@@ -39,6 +70,8 @@ pub(crate) struct Status {
     pub(crate) reached_size: usize,
     /// The members that were seen, and whether they had a vote.
     pub(crate) members: BTreeMap<u32, bool>,
+    pub(crate) recoveries: u32,
+    pub(crate) restore: Option<RestoreRecord>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -47,6 +80,8 @@ pub(crate) struct Pod {
     pub(crate) stage: Stage,
     pub(crate) marked: bool,
     pub(crate) terminating: bool,
+    /// The client service leads to it when it is ready.
+    pub(crate) admitted: bool,
     pub(crate) node: Node,
 }
 
@@ -63,6 +98,8 @@ pub(crate) enum Stage {
     Crashing,
     /// The guard refuses to start etcd: the data is gone.
     DataLost,
+    /// The backup that the data was to come from was refused.
+    Refused,
 }
 
 /// The node under a pod.
@@ -73,18 +110,20 @@ pub(crate) enum Node {
     Away {
         long: bool,
     },
+    /// A person says that nothing runs there any more.
+    Gone,
 }
 
 /// How often what may happen.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Budget {
-    /// A pod vanishes with its data.
+    /// A pod vanishes with its data, unless it may still run on a node that is away.
     pub(crate) losses: u8,
     /// A pod stays and its data is gone.
     pub(crate) wipes: u8,
     /// A node falls silent.
     pub(crate) silences: u8,
-    /// A member does not answer the operator in time.
+    /// A member or the sidecar does not answer the operator in time.
     pub(crate) misses: u8,
     /// A first member is killed in its first start.
     pub(crate) wedges: u8,
@@ -92,6 +131,20 @@ pub(crate) struct Budget {
     pub(crate) crashes: u8,
     /// The second operator looks.
     pub(crate) looks: u8,
+    /// A client writes.
+    pub(crate) writes: u8,
+    /// A backup is taken by schedule.
+    pub(crate) backups: u8,
+    /// A backup that is stored is damaged.
+    pub(crate) damages: u8,
+    /// A backup vanishes from the archive.
+    pub(crate) prunes: u8,
+    /// The sidecar gives up an order.
+    pub(crate) failures: u8,
+    /// The sidecar is started again.
+    pub(crate) restarts: u8,
+    /// A person approves what the status names.
+    pub(crate) approvals: u8,
     /// The sizes that will be wanted.
     pub(crate) resizes: Vec<usize>,
 }
@@ -99,168 +152,13 @@ pub(crate) struct Budget {
 impl Budget {
     /// How many faults are to come.
     pub(crate) fn faults(&self) -> u8 {
-        self.losses + self.wipes + self.silences
+        self.losses + self.wipes + self.silences + self.prunes
     }
-}
-
-/// Facts for the rules.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub(crate) struct History {
-    /// The numbers that pods were made with, as bits.
-    made: u64,
-    /// The rules that the operator broke by an action, as [`Breach`] bits.
-    pub(crate) breaches: u8,
-    /// What was seen to happen, as [`Event`] bits: a model in which it never does proves nothing.
-    pub(crate) events: u8,
-}
-
-/// A rule that is broken by doing something rather than by a state.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Breach {
-    NumberTwice = 1,
-    SeededAgain = 2,
-    QuorumBroken = 4,
-    DataDeleted = 8,
-}
-
-/// Something that must happen somewhere in the model.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Event {
-    Refused = 1,
-    Conflict = 2,
-    LateStart = 4,
-    Replaced = 8,
-}
-
-impl History {
-    /// A pod is made with this number; whether it is the first. Numbers that no run reaches that
-    /// comes to an end count as one.
-    pub(crate) fn make(&mut self, number: u32) -> bool {
-        let bit = 1_u64.checked_shl(number).unwrap_or_default();
-        let is_new = self.made & bit == 0;
-        self.made |= bit;
-        is_new
-    }
-
-    pub(crate) fn breach(&mut self, breach: Breach) {
-        self.breaches |= breach as u8;
-    }
-
-    pub(crate) fn has(&self, breach: Breach) -> bool {
-        self.breaches & breach as u8 != 0
-    }
-
-    pub(crate) fn note(&mut self, event: Event) {
-        self.events |= event as u8;
-    }
-
-    pub(crate) fn saw(&self, event: Event) -> bool {
-        self.events & event as u8 != 0
-    }
-}
-
-/// What can happen.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Action {
-    /// An operator reads Kubernetes.
-    Look(usize),
-    /// It reads the membership from the etcd cluster of this first member and decides; one member
-    /// may not answer in time.
-    Decide {
-        operator: usize,
-        from: Option<u32>,
-        missed: Option<u32>,
-    },
-    /// It makes one call.
-    Act(usize),
-    /// It dies and is started again.
-    Crash(usize),
-    /// The kubelet brings a pod one step further.
-    Progress(u32),
-    Wedge(u32),
-    Lose(u32),
-    Wipe(u32),
-    Silence(u32),
-    /// Its node has been silent for longer than members are waited for.
-    Overdue(u32),
-    Return(u32),
-    Resize,
 }
 
 impl World {
-    pub(crate) fn actions(&self, actions: &mut Vec<Action>) {
-        for index in 0..self.operators.len() {
-            self.operator_actions(index, actions);
-        }
-        for (&number, pod) in &self.pods {
-            self.pod_actions(number, pod, actions);
-        }
-        if !self.budget.resizes.is_empty() {
-            actions.push(Action::Resize);
-        }
-    }
-
-    fn pod_actions(&self, number: u32, pod: &Pod, actions: &mut Vec<Action>) {
-        actions.push(Action::Progress(number));
-        let starts = pod.stage == Stage::Gated && pod.role == Role::Seed && !pod.marked;
-        if starts && self.budget.wedges > 0 {
-            actions.push(Action::Wedge(number));
-        }
-        if self.budget.losses > 0 {
-            actions.push(Action::Lose(number));
-        }
-        if self.budget.wipes > 0 && pod.stage == Stage::Running {
-            actions.push(Action::Wipe(number));
-        }
-        match pod.node {
-            Node::Ready if self.budget.silences > 0 => actions.push(Action::Silence(number)),
-            Node::Ready => {}
-            Node::Away { long } => {
-                actions.push(Action::Return(number));
-                if !long {
-                    actions.push(Action::Overdue(number));
-                }
-            }
-        }
-    }
-
-    /// Lets it happen.
-    pub(crate) fn take(&mut self, action: &Action) {
-        match *action {
-            Action::Look(index) => self.look(index),
-            Action::Decide { operator, from, missed } => self.decide(operator, from, missed),
-            Action::Act(index) => self.act(index),
-            Action::Crash(index) => self.crash(index),
-            Action::Progress(number) => self.progress(number),
-            Action::Wedge(number) => {
-                self.budget.wedges -= 1;
-                self.pod(number).stage = Stage::Wedged;
-            }
-            Action::Lose(number) => {
-                self.budget.losses -= 1;
-                self.pods.remove(&number);
-            }
-            Action::Wipe(number) => {
-                self.budget.wipes -= 1;
-                self.wipe(number);
-            }
-            Action::Silence(number) => {
-                self.budget.silences -= 1;
-                self.pod(number).node = Node::Away { long: false };
-            }
-            Action::Overdue(number) => self.pod(number).node = Node::Away { long: true },
-            Action::Return(number) => self.pod(number).node = Node::Ready,
-            Action::Resize => self.wanted = self.budget.resizes.remove(0),
-        }
-        self.settle();
-    }
-
-    fn pod(&mut self, number: u32) -> &mut Pod {
-        self.pods.get_mut(&number).expect("an action on a pod that is there")
-    }
-
     /// etcd elects, and clusters of which nothing is left are forgotten.
-    fn settle(&mut self) {
+    pub(crate) fn settle(&mut self) {
         let Self { pods, etcd, status, .. } = self;
         for cluster in etcd.values_mut() {
             cluster.elect(pods);
@@ -270,13 +168,34 @@ impl World {
 
     /// Whether anything says that there may be data.
     pub(crate) fn may_hold_data(&self) -> bool {
-        self.status.served.is_some() || self.pods.values().any(|pod| pod.marked)
+        let is_stored = !self.archive.backups.is_empty();
+        is_stored || self.status.served.is_some() || self.pods.values().any(|pod| pod.marked)
+    }
+
+    /// The number of the first member of the cluster that data may be in.
+    pub(crate) fn home_seed(&self) -> Option<u32> {
+        let marked = self.pods.iter().find(|(_, pod)| pod.marked && pod.role == Role::Seed);
+        self.status.served.or(marked.map(|(&number, _)| number))
     }
 
     /// The cluster that data may be in.
     pub(crate) fn home(&self) -> Option<&Etcd> {
-        let marked = self.pods.iter().find(|(_, pod)| pod.marked && pod.role == Role::Seed);
-        let seed = self.status.served.or(marked.map(|(&number, _)| number))?;
-        self.etcd.get(&seed)
+        self.etcd.get(&self.home_seed()?)
+    }
+
+    /// Whether the data of the member with this number may still be somewhere.
+    pub(crate) fn is_left(&self, number: u32) -> bool {
+        let runs = |pod: &Pod| pod.stage == Stage::Running && pod.node != Node::Gone;
+        self.ghosts.contains_key(&number) || self.pods.get(&number).is_some_and(runs)
+    }
+
+    /// Whether the client service leads to this etcd cluster.
+    pub(crate) fn is_reachable(&self, etcd: &Etcd) -> bool {
+        let leads_to =
+            |number| self.pods.get(&number).is_some_and(|pod| pod.admitted && !pod.terminating);
+        let is_ready = |number| leads_to(number) && crate::etcd::is_alive(&self.pods, number);
+        self.status.served.is_some()
+            && etcd.has_quorum(&self.pods)
+            && etcd.voters().any(|voter| is_ready(voter.number))
     }
 }
