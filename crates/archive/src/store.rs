@@ -23,11 +23,14 @@ use crate::{
 pub mod cloud;
 pub mod files;
 mod limits;
+mod moved;
 pub mod objects;
 mod parts;
 mod reading;
 pub mod s3;
 
+pub(crate) use limits::patiently;
+pub use moved::Moved;
 pub use reading::Reading;
 
 /// Bytes that an upload collects before it sends them. S3 takes at least 5 MiB.
@@ -168,6 +171,9 @@ pub trait Upload: fmt::Debug + Send {
     /// upload is of no more use.
     async fn write(&mut self, bytes: Bytes) -> Result<()>;
 
+    /// What moves of it, from its begin to its end.
+    fn moved(&self) -> Moved;
+
     /// Makes the object visible. It is whole, of the size that was written, and durable when this
     /// returns. An error means that it must not be relied on, though it may be there.
     /// [`Error::AlreadyExists`] when another object has the name: that one is untouched.
@@ -195,9 +201,13 @@ impl Default for Patience {
     }
 }
 
-/// Whether the object that took the name is the one that was to be written.
+/// Whether the object that took the name is the one that was to be written. One that took the name and
+/// is not there a moment later is on its way still.
 async fn compare(store: &dyn Store, key: &Key, bytes: &Bytes) -> Result<Put> {
-    let there = store.get(key, Span::ALL).await?;
+    let there = match store.get(key, Span::ALL).await {
+        Err(missing @ Error::NotFound(_)) => return Err(Error::Unavailable(missing.to_string())),
+        there => there?,
+    };
     let length = u64::try_from(bytes.len()).unwrap_or(u64::MAX);
     if there.size() != length || there.bytes(length).await? != bytes {
         return Ok(Put::AlreadyThere);

@@ -19,7 +19,7 @@ use jiff::Timestamp;
 use object_store::local::LocalFileSystem;
 
 use super::{
-    Entry, Patience, Put, Reading, Span, Store, Unfinished, Upload, Uploaded,
+    Entry, Moved, Patience, Put, Reading, Span, Store, Unfinished, Upload, Uploaded,
     limits::within,
     objects::{Commit, ObjectUpload, Objects, error::translate},
 };
@@ -185,6 +185,10 @@ impl Upload for FileUpload {
             Some(upload) => upload.write(bytes).await,
             None => self.take().map(drop),
         }
+    }
+
+    fn moved(&self) -> Moved {
+        self.upload.as_ref().map(|upload| upload.moved()).unwrap_or_default()
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Uploaded> {

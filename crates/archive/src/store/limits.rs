@@ -1,4 +1,4 @@
-//! Time limits around calls.
+//! Time limits around calls, and pauses between them.
 
 use std::future::Future;
 use std::time::Duration;
@@ -15,4 +15,19 @@ pub(super) async fn within<T>(
         Ok(answer) => answer,
         Err(_) => Err(Error::Timeout(format!("{} ({limit:?})", what()))),
     }
+}
+
+/// Waits between the tries of a small call on which the work of a whole backup hangs.
+const PAUSES: [Duration; 3] =
+    [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
+
+/// Tries again after a failure that may pass.
+pub(crate) async fn patiently<T, F: Future<Output = Result<T>>>(call: impl Fn() -> F) -> Result<T> {
+    for pause in PAUSES {
+        match call().await {
+            Err(error) if error.is_retryable() => tokio::time::sleep(pause).await,
+            other => return other,
+        }
+    }
+    call().await
 }

@@ -90,11 +90,21 @@ impl Objects {
 
     /// All objects below a folder, those of unfinished uploads too.
     fn list_all(&self, folder: &Key) -> BoxStream<'static, Result<Entry>> {
-        let (this, folder) = (self.clone(), folder.clone());
-        let found = self.inner.list(Some(&self.path(&folder)));
-        let entry = move |found: object_store::Result<ObjectMeta>| match found {
+        let (this, what) = (self.clone(), format!("listing {folder}"));
+        let found = self.inner.list(Some(&self.path(folder)));
+        // A folder of a network's file system may never answer.
+        let found = stream::unfold(Some((found, this.clone(), what.clone())), async |left| {
+            let (mut found, this, what) = left?;
+            let next =
+                async { found.next().await.transpose().map_err(|e| this.translate(&what, e)) };
+            match within(this.patience.idle, || what.clone(), next).await.transpose()? {
+                Ok(meta) => Some((Ok(meta), Some((found, this, what)))),
+                Err(error) => Some((Err(error), None)),
+            }
+        });
+        let entry = move |found: Result<ObjectMeta>| match found {
             Ok(meta) => this.entry(&meta).map(Ok),
-            Err(error) => Some(Err(this.translate(&format!("listing {folder}"), error))),
+            Err(error) => Some(Err(error)),
         };
         found.filter_map(move |found| future::ready(entry(found))).boxed()
     }

@@ -3,9 +3,11 @@
 //! Uploads of unknown size go as multipart uploads of 8 MiB parts, small ones as a single put. Each part
 //! carries its SHA-256, which the store checks and which object lock asks for. An object that is to be
 //! written only if absent is looked for first, then put with `If-None-Match: *`. Stores without that
-//! condition (501, or those that ignore it) leave a gap of one call between look and put, in which two
-//! writers can both succeed and the later one's bytes stay: what was put is read back, and the
-//! folder of an [`Attempt`](crate::attempt) has one writer only, so no two meet there in practice.
+//! condition (501, or those that ignore it: the first object is put twice to see) leave a gap of one call
+//! between look and put, in which two writers can both succeed and the later one's bytes stay. There,
+//! what was put is read back after [`SETTLED`], and an [`Attempt`](crate::attempt) looks again
+//! whether its folder is its own before it shows anything. Two writers whose calls take longer than that
+//! can still harm each other; nothing of a backup that was committed before is touched.
 //!
 //! Permissions: `s3:ListBucket` and `s3:ListBucketMultipartUploads` on the bucket; `s3:GetObject`,
 //! `s3:PutObject`, `s3:DeleteObject`, `s3:AbortMultipartUpload` on the prefix; with object lock also
@@ -13,7 +15,8 @@
 //! Set a lifecycle rule `AbortIncompleteMultipartUpload` as a second line: an upload that a crash
 //! left behind costs money until it is removed.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use async_trait::async_trait;
 use aws_sdk_s3::{
@@ -41,6 +44,11 @@ mod upload;
 
 pub use client::Settings;
 
+/// For so long another writer's put may be on its way whose look came before this one's put.
+const SETTLED: Duration = Duration::from_secs(2);
+/// An object of ours has one version, or two after a put whose answer was lost.
+const MOST_VERSIONS: usize = 20;
+
 /// An encryption that the store is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Encryption {
@@ -67,6 +75,8 @@ pub struct S3 {
     prefix: Option<Key>,
     encryption: Option<Encryption>,
     lock: Option<Lock>,
+    /// Whether the store refuses a name that is taken, once that was seen.
+    knows_conditions: Arc<OnceLock<bool>>,
     patience: Patience,
 }
 
@@ -182,9 +192,13 @@ impl Store for S3 {
             return compare(self, key, &bytes).await;
         }
         match self.put(key, &bytes, lock_until, None).await {
-            Ok(_) | Err(Error::AlreadyExists(_)) => compare(self, key, &bytes).await,
-            Err(error) => Err(error),
+            Ok(_) if !self.knows_conditions(key, &bytes).await => {
+                tokio::time::sleep(SETTLED).await;
+            }
+            Ok(_) | Err(Error::AlreadyExists(_)) => {}
+            Err(error) => return Err(error),
         }
+        compare(self, key, &bytes).await
     }
 
     async fn begin_upload(
@@ -253,20 +267,30 @@ impl Store for S3 {
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
-        let head = match self.look(key).await {
-            Err(Error::NotFound(_)) => return Ok(()),
-            head => head?,
-        };
-        // In a bucket with versions a plain delete hides the object and keeps its bytes, locked or not.
-        let version = head.version_id().filter(|version| *version != "null").map(str::to_owned);
-        let has_version = version.is_some();
-        let locked = head.object_lock_retain_until_date().is_some();
-        match self.remove(key, version).await {
-            Err(Error::Denied { .. }) if locked => Err(Error::Locked(key.to_string())),
-            // Not allowed to remove versions: hidden is what these credentials can do.
-            Err(Error::Denied { .. }) if has_version => self.remove(key, None).await,
-            other => other,
+        for _ in 0..MOST_VERSIONS {
+            let head = match self.look(key).await {
+                Err(Error::NotFound(_)) => return Ok(()),
+                head => head?,
+            };
+            // In a bucket with versions a plain delete hides the object and keeps its bytes, locked or
+            // not; and behind the newest version there may be another.
+            let version = head.version_id().filter(|version| *version != "null").map(str::to_owned);
+            let has_version = version.is_some();
+            // The lock is shown only to who may see it.
+            let may_be_locked =
+                head.object_lock_retain_until_date().is_some() || self.lock.is_some();
+            match self.remove(key, version).await {
+                Err(Error::Denied { .. }) if may_be_locked => {
+                    return Err(Error::Locked(key.to_string()));
+                }
+                // Not allowed to remove versions: hidden is what these credentials can do.
+                Err(Error::Denied { .. }) if has_version => return self.remove(key, None).await,
+                Ok(()) if has_version => {}
+                done => return done,
+            }
         }
+        let what = format!("deleting {key}");
+        Err(Error::Other { what, detail: format!("it has more than {MOST_VERSIONS} versions") })
     }
 
     async fn unfinished(&self, folder: &Key) -> Result<Vec<Unfinished>> {

@@ -282,3 +282,131 @@ async fn of_two_writers_to_a_store_that_ignores_conditions_the_overwritten_one_i
     let put = store.put_if_absent(&key("x"), mine, None).await;
     assert_eq!(put.unwrap(), Put::AlreadyThere);
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn where_conditions_are_ignored_a_put_of_another_writer_that_comes_late_is_seen() {
+    if !is_inside("where_conditions_are_ignored_a_put_of_another_writer_that_comes_late_is_seen") {
+        return;
+    }
+    let (good, first) = (takes_everything(5), std::sync::OnceLock::new());
+    let server = Server::start(move |head| {
+        if is(head, "put") {
+            first.get_or_init(std::time::Instant::now);
+        }
+        let is_late = first.get().is_some_and(|put| put.elapsed() > Duration::from_secs(1));
+        match head.split(' ').next() {
+            Some("get") if is_late => answer(200, "", "their"),
+            Some("get") => answer(200, "", "mine!"),
+            _ => good(head),
+        }
+    })
+    .await;
+    let (store, mine) = (bucket(&server, "").await, Bytes::from_static(b"mine!"));
+    let put = store.put_if_absent(&key("x"), mine, None).await;
+    assert_eq!(put.unwrap(), Put::AlreadyThere);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_answer_that_an_upload_is_finished_may_take_longer_than_a_small_call() {
+    if !is_inside("the_answer_that_an_upload_is_finished_may_take_longer_than_a_small_call") {
+        return;
+    }
+    const DONE: &str =
+        "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>";
+    let good = takes_everything(PART + 9);
+    let server = Server::start(move |head| {
+        let said = good(head);
+        if !is(head, "post") || head.contains("?uploads") {
+            return said;
+        }
+        let head = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", DONE.len());
+        Answer::Slow(head, DONE, Duration::from_millis(50))
+    })
+    .await;
+    let [call, idle, attempt] = [2, 10, 1].map(Duration::from_secs);
+    let url = format!("s3://plums/p?endpoint={}", server.endpoint);
+    let store = open(&url, Patience { call, idle, attempt }).await;
+    upload(&store, PART + 9).await.unwrap();
+    let ends = |head: &&String| is(head, "post") && !head.contains("?uploads");
+    assert_eq!(server.heads().iter().filter(ends).count(), 1, "it is not asked for twice");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_conflict_with_a_put_that_is_under_way_is_tried_again() {
+    if !is_inside("a_conflict_with_a_put_that_is_under_way_is_tried_again") {
+        return;
+    }
+    for size in [9, PART + 9] {
+        let (first, good) = (AtomicUsize::new(0), takes_everything(size));
+        let server = Server::start(move |head| {
+            let ends = head.contains("if-none-match");
+            let fails = ends && first.fetch_add(1, Ordering::SeqCst) == 0;
+            if fails { refusal(409, "ConditionalRequestConflict") } else { good(head) }
+        })
+        .await;
+        upload(&bucket(&server, "").await, size).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bytes_on_their_way_are_counted_before_their_part_is_stored() {
+    if !is_inside("bytes_on_their_way_are_counted_before_their_part_is_stored") {
+        return;
+    }
+    let good = takes_everything(PART);
+    let server =
+        Server::start(
+            move |head| {
+                if is(head, "put") { Answer::Stall(String::new()) } else { good(head) }
+            },
+        )
+        .await;
+    let mut upload = bucket(&server, "").await.begin_upload(&key("up"), None).await.unwrap();
+    let moved = upload.moved();
+    upload.write(made(PART)).await.unwrap();
+    testbed::until("some of it has left", async || (moved.count() > 0).then_some(())).await;
+    assert!(moved.count() < u64::try_from(PART).unwrap(), "and the rest waits");
+}
+
+/// A bucket with so many versions of an object, whose removal may be refused.
+async fn versions(many: usize, is_refused: bool, options: &str) -> (Server, Arc<dyn Store>) {
+    let left = AtomicUsize::new(many);
+    let server = Server::start(move |head| match head.split(' ').next() {
+        Some("head") if left.load(Ordering::SeqCst) == 0 => answer(404, "", ""),
+        Some("head") => answer(200, "x-amz-version-id: v1\r\n", ""),
+        Some("delete") if is_refused && head.contains("versionid=") => refusal(403, "AccessDenied"),
+        _ => {
+            left.fetch_sub(1, Ordering::SeqCst);
+            answer(204, "", "")
+        }
+    })
+    .await;
+    let store = bucket(&server, options).await;
+    (server, store)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_older_version_comes_to_light_when_the_newest_is_deleted() {
+    if !is_inside("no_older_version_comes_to_light_when_the_newest_is_deleted") {
+        return;
+    }
+    let deletes = |server: &Server| {
+        server.heads().iter().filter(|head| is(head, "delete")).cloned().collect::<Vec<_>>()
+    };
+    let (server, store) = versions(2, false, "").await;
+    store.delete(&key("x")).await.unwrap();
+    let asked = deletes(&server);
+    assert!(
+        asked.len() == 2 && asked.iter().all(|head| head.contains("versionid=v1")),
+        "{asked:?}"
+    );
+
+    let (server, store) = versions(1, true, "").await;
+    store.delete(&key("x")).await.unwrap();
+    assert_eq!(deletes(&server).len(), 2, "hidden, where versions must not be removed");
+
+    // Where objects are locked, a refusal without a reason may mean the lock.
+    let (server, store) = versions(1, true, "&lock=governance&lockDays=3").await;
+    assert_eq!(store.delete(&key("x")).await.unwrap_err().reason(), "Locked");
+    assert_eq!(deletes(&server).len(), 1);
+}

@@ -9,7 +9,7 @@ use super::{Commit, Objects};
 use crate::{
     error::{Error, Result},
     key::Key,
-    store::{PARTS_IN_FLIGHT, Store, Upload, Uploaded, limits::within, parts::Parts},
+    store::{Moved, PARTS_IN_FLIGHT, Store, Upload, Uploaded, limits::within, parts::Parts},
 };
 
 /// Between an object's name and the number that makes an upload's own name of it.
@@ -35,6 +35,7 @@ pub(in crate::store) struct ObjectUpload {
     staged: Path,
     inner: Box<dyn MultipartUpload>,
     parts: Parts,
+    moved: Moved,
     in_flight: JoinSet<object_store::Result<()>>,
     written: u64,
 }
@@ -51,8 +52,8 @@ impl ObjectUpload {
         let begun = store.inner.put_multipart(&staged);
         let inner = store.call("uploading", target, begun).await?;
         let (store, target) = (store.clone(), target.clone());
-        let (parts, in_flight) = (Parts::default(), JoinSet::new());
-        Ok(Self { store, target, staged, inner, parts, in_flight, written: 0 })
+        let (parts, moved, in_flight) = (Parts::default(), Moved::default(), JoinSet::new());
+        Ok(Self { store, target, staged, inner, parts, moved, in_flight, written: 0 })
     }
 
     /// The path below the store's root where the bytes are before they are visible.
@@ -73,7 +74,10 @@ impl ObjectUpload {
         let what = || format!("uploading {}", self.target);
         let next = async { Ok(self.in_flight.join_next().await) };
         match within(self.store.patience.idle, what, next).await? {
-            None | Some(Ok(Ok(()))) => Ok(()),
+            None | Some(Ok(Ok(()))) => {
+                self.moved.add(1);
+                Ok(())
+            }
             Some(Ok(Err(error))) => Err(self.store.translate(&what(), error)),
             Some(Err(error)) => Err(Error::Other { what: what(), detail: error.to_string() }),
         }
@@ -140,6 +144,10 @@ impl Upload for ObjectUpload {
             }
         }
         Ok(())
+    }
+
+    fn moved(&self) -> Moved {
+        self.moved.clone()
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Uploaded> {

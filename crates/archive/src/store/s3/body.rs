@@ -6,10 +6,6 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::{Pin, pin};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU64, Ordering},
-};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -17,25 +13,32 @@ use aws_sdk_s3::primitives::{ByteStream, SdkBody};
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 
-use crate::error::{Error, Result};
+use crate::{
+    error::{Error, Result},
+    store::Moved,
+};
 
 /// What is handed to the connection at a time.
 const PIECE: usize = 64 << 10;
 
-/// Counts what was handed to the connection.
+/// What was handed to the connection: of this body, and of all those of its upload.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Moved(Arc<AtomicU64>);
+pub(super) struct Sent {
+    own: Moved,
+    all: Moved,
+}
 
-impl Moved {
-    fn count(&self) -> u64 {
-        self.0.load(Ordering::Relaxed)
+impl Sent {
+    /// Nothing so far.
+    pub(super) fn counted_by(all: &Moved) -> Self {
+        Self { own: Moved::default(), all: all.clone() }
     }
 
     /// A body of these bytes, sent anew for each attempt.
     pub(super) fn body(&self, bytes: &Bytes) -> ByteStream {
-        let (bytes, moved) = (bytes.clone(), self.clone());
+        let (bytes, sent) = (bytes.clone(), self.clone());
         let body = SdkBody::retryable(move || {
-            SdkBody::from_body_1_x(Pieces { left: bytes.clone(), moved: moved.clone() })
+            SdkBody::from_body_1_x(Pieces { left: bytes.clone(), sent: sent.clone() })
         });
         ByteStream::new(body)
     }
@@ -48,12 +51,12 @@ impl Moved {
         call: impl Future<Output = T>,
     ) -> Result<T> {
         let mut call = pin!(call);
-        let mut seen = self.count();
+        let mut seen = self.own.count();
         loop {
             if let Ok(answer) = tokio::time::timeout(idle, call.as_mut()).await {
                 return Ok(answer);
             }
-            let now = self.count();
+            let now = self.own.count();
             if now == seen {
                 return Err(Error::Timeout(format!("{} (nothing moved for {idle:?})", what())));
             }
@@ -64,7 +67,7 @@ impl Moved {
 
 struct Pieces {
     left: Bytes,
-    moved: Moved,
+    sent: Sent,
 }
 
 impl Body for Pieces {
@@ -80,7 +83,8 @@ impl Body for Pieces {
         }
         let length = PIECE.min(self.left.len());
         let piece = self.left.split_to(length);
-        self.moved.0.fetch_add(u64::try_from(length).unwrap_or_default(), Ordering::Relaxed);
+        self.sent.own.add(length);
+        self.sent.all.add(length);
         Poll::Ready(Some(Ok(Frame::data(piece))))
     }
 
@@ -99,22 +103,27 @@ mod tests {
 
     #[tokio::test]
     async fn a_body_is_sent_whole_and_counted() {
-        let (moved, bytes) = (Moved::default(), Bytes::from(vec![7; PIECE * 2 + 1]));
-        let sent = moved.body(&bytes).collect().await.unwrap().into_bytes();
-        assert_eq!((sent.len(), moved.count()), (bytes.len(), u64::try_from(bytes.len()).unwrap()));
+        let all = Moved::default();
+        for times in 1..3 {
+            let (sent, bytes) = (Sent::counted_by(&all), Bytes::from(vec![7; PIECE * 2 + 1]));
+            let length = sent.body(&bytes).collect().await.unwrap().into_bytes().len();
+            let count = u64::try_from(length).unwrap();
+            assert_eq!((length, sent.own.count()), (bytes.len(), count));
+            assert_eq!(all.count(), times * count);
+        }
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_call_that_moves_may_take_long_and_one_that_does_not_may_not() {
-        let (moved, idle) = (Moved::default(), Duration::from_mins(1));
+        let (sent, idle) = (Sent::default(), Duration::from_mins(1));
         let slow = async {
             for _ in 0..100 {
                 tokio::time::sleep(Duration::from_secs(50)).await;
-                moved.0.fetch_add(1, Ordering::Relaxed);
+                sent.own.add(1);
             }
         };
-        moved.while_moving(idle, String::new, slow).await.unwrap();
-        let still = moved.while_moving(idle, String::new, std::future::pending::<()>());
+        sent.while_moving(idle, String::new, slow).await.unwrap();
+        let still = sent.while_moving(idle, String::new, std::future::pending::<()>());
         assert_eq!(still.await.unwrap_err().reason(), "Timeout");
     }
 }

@@ -1,5 +1,6 @@
 //! How a bucket is reached: the SDK's client with our limits.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_config::{
@@ -19,6 +20,11 @@ const DEFAULT_REGION: &str = "us-east-1";
 const CONNECT: Duration = Duration::from_secs(5);
 /// A call and two more tries, a second or so apart.
 const ATTEMPTS: u32 = 3;
+/// For a part of an upload of perhaps many GB: a store that asks to slow down may do so for a minute.
+const ATTEMPTS_WITH_A_BODY: u32 = 8;
+/// How much longer than for a small call an answer is waited for that makes one object of thousands of
+/// parts: "processing could take several minutes" (AWS, `CompleteMultipartUpload`).
+const JOINING: u32 = 10;
 
 /// Which bucket, and how it is spoken to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +76,7 @@ impl S3 {
             prefix: settings.prefix.clone(),
             encryption: settings.encryption.clone(),
             lock: settings.lock,
+            knows_conditions: Arc::default(),
             patience,
         }
     }
@@ -84,8 +91,19 @@ fn limits(patience: Patience) -> TimeoutConfig {
 }
 
 /// For calls with a body, which may take as long as they move.
-pub(super) fn unlimited() -> aws_sdk_s3::config::Builder {
+pub(super) fn unlimited(patience: Patience) -> aws_sdk_s3::config::Builder {
     let limits = TimeoutConfig::builder().connect_timeout(CONNECT);
     let limits = limits.disable_operation_attempt_timeout().disable_operation_timeout();
+    let retries = RetryConfig::standard()
+        .with_max_attempts(ATTEMPTS_WITH_A_BODY)
+        .with_max_backoff(patience.idle / 6);
+    Config::builder().timeout_config(limits.build()).retry_config(retries)
+}
+
+/// For the call that makes one object of all parts.
+pub(super) fn lasting(patience: Patience) -> aws_sdk_s3::config::Builder {
+    let limit = patience.call * JOINING;
+    let limits = TimeoutConfig::builder().connect_timeout(CONNECT);
+    let limits = limits.operation_attempt_timeout(limit).operation_timeout(limit);
     Config::builder().timeout_config(limits.build())
 }

@@ -84,9 +84,10 @@ impl Said<'_> {
             | "QuotaExceededException"
             | "InsufficientStorage"
             | "XMinioStorageFull" => Error::Full(self.words()),
-            "PreconditionFailed" | "ConditionalRequestConflict" => {
-                Error::AlreadyExists(key.to_owned())
-            }
+            "PreconditionFailed" => Error::AlreadyExists(key.to_owned()),
+            // Another conditional put of the name is under way, perhaps this one's first try. "On a 409
+            // failure you should retry the upload" (AWS, `PutObject`).
+            "ConditionalRequestConflict" => Error::Unavailable(self.words()),
             "NotImplemented" => Error::Unsupported(self.words()),
             _ => self.by_status(status, what, key),
         }
@@ -98,14 +99,14 @@ impl Said<'_> {
             401 => Error::Credentials(detail),
             403 => Error::Denied { what, detail },
             404 => Error::NotFound(key.to_owned()),
-            // 409: another conditional put of the same name is under way.
-            409 | 412 => Error::AlreadyExists(key.to_owned()),
+            412 => Error::AlreadyExists(key.to_owned()),
             408 => Error::Timeout(what),
             429 => Error::Throttled(detail),
             501 => Error::Unsupported(detail),
             507 => Error::Full(detail),
             500..=599 if says_full(self.message) => Error::Full(detail),
-            500..=599 => Error::Unavailable(detail),
+            // 409 as above.
+            409 | 500..=599 => Error::Unavailable(detail),
             _ => Error::Other { what, detail },
         }
     }
@@ -154,7 +155,7 @@ mod tests {
             (503, "SlowDown", "Throttled"),
             (500, "InternalError", "Unavailable"),
             (412, "PreconditionFailed", "AlreadyExists"),
-            (409, "ConditionalRequestConflict", "AlreadyExists"),
+            (409, "ConditionalRequestConflict", "Unavailable"),
             (501, "NotImplemented", "Unsupported"),
             (507, "XMinioStorageFull", "Full"),
             (418, "Teapot", "Other"),

@@ -1,21 +1,23 @@
 //! An object on its way into a bucket, part by part.
 
+use std::pin::pin;
+
 use async_trait::async_trait;
 use aws_sdk_s3::types::{ChecksumAlgorithm, CompletedMultipartUpload, CompletedPart};
 use bytes::Bytes;
 use jiff::Timestamp;
-use tokio::task::JoinSet;
+use tokio::task::{JoinError, JoinSet, spawn_blocking};
 
 use super::{
     S3,
-    body::Moved,
-    client::unlimited,
+    body::Sent,
+    client::{lasting, unlimited},
     put::{TOKEN, checksum},
 };
 use crate::{
     error::{Error, Result},
     key::Key,
-    store::{PART, PARTS_IN_FLIGHT, Upload, Uploaded, parts::Parts},
+    store::{Moved, PART, PARTS_IN_FLIGHT, Upload, Uploaded, parts::Parts, patiently},
 };
 
 /// The most parts that S3 takes: at 8 MiB each, 78 GiB of compressed data.
@@ -26,7 +28,9 @@ pub(super) struct S3Upload {
     key: Key,
     lock_until: Option<Timestamp>,
     /// Tells the object of this upload from any other, when an answer was lost.
-    token: String,
+    pub(super) token: String,
+    /// Of all its parts together.
+    pub(super) moved: Moved,
     parts: Parts,
     /// The store's name for it, once the first part is full. Gone when it has come to an end.
     id: Option<String>,
@@ -44,6 +48,7 @@ impl S3Upload {
             key: key.clone(),
             lock_until,
             token: format!("{:016x}", fastrand::u64(..)),
+            moved: Moved::default(),
             parts: Parts::default(),
             id: None,
             in_flight: JoinSet::new(),
@@ -86,7 +91,8 @@ impl S3Upload {
             self.one_ends().await?;
         }
         self.sent = self.sent.saturating_add(1);
-        let sending = send_part(self.store.clone(), self.key.clone(), id, self.sent, part);
+        let sent = Sent::counted_by(&self.moved);
+        let sending = send_part(self.store.clone(), self.key.clone(), id, self.sent, part, sent);
         self.in_flight.spawn(sending);
         Ok(())
     }
@@ -107,8 +113,8 @@ impl S3Upload {
     async fn commit(&mut self) -> Result<Option<String>> {
         let rest = self.parts.rest();
         if self.id.is_none() {
-            let put = self.store.put(&self.key, &rest, self.lock_until, Some(&self.token));
-            return self.or_ours(put.await).await;
+            let put = || self.store.put(&self.key, &rest, self.lock_until, Some(self));
+            return self.surely(put).await;
         }
         if !rest.is_empty() {
             self.send(rest).await?;
@@ -117,30 +123,67 @@ impl S3Upload {
             self.one_ends().await?;
         }
         self.done.sort_by_key(|part| part.part_number);
-        let completed = match self.complete(true).await {
+        self.surely(|| self.complete_if_absent()).await
+    }
+
+    async fn complete_if_absent(&self) -> Result<Option<String>> {
+        match self.complete(true).await {
             Err(Error::Unsupported(_)) => self.complete(false).await,
             other => other,
-        };
-        self.or_ours(completed).await
+        }
     }
 
     async fn complete(&self, if_absent: bool) -> Result<Option<String>> {
         let parts = CompletedMultipartUpload::builder().set_parts(Some(self.done.clone())).build();
         let complete = self.store.client.complete_multipart_upload().bucket(&*self.store.bucket);
-        let completed = complete
+        let complete = complete
             .key(self.store.path(&self.key))
             .set_upload_id(self.id.clone())
             .set_if_none_match(if_absent.then(|| "*".to_owned()))
-            .multipart_upload(parts)
-            .send()
-            .await;
+            .multipart_upload(parts);
+        let completing = complete.customize().config_override(lasting(self.store.patience)).send();
+        let completed = self.at_work(completing).await;
         let translate = |error| self.store.translate("finishing the upload of", &self.key, error);
         Ok(completed.map_err(translate)?.e_tag)
     }
 
-    /// After an answer was lost, the next attempt finds the name taken, or the upload gone: by itself.
-    async fn or_ours(&self, done: Result<Option<String>>) -> Result<Option<String>> {
-        let Err(error @ (Error::AlreadyExists(_) | Error::NotFound(_))) = done else { return done };
+    /// Counts the store's work on thousands of parts, of which nothing is seen, as movement. The call
+    /// has a limit of its own.
+    async fn at_work<T>(&self, call: impl Future<Output = T>) -> T {
+        let mut call = pin!(call);
+        loop {
+            match tokio::time::timeout(self.store.patience.idle / 4, call.as_mut()).await {
+                Ok(answer) => return answer,
+                Err(_) => self.moved.add(1),
+            }
+        }
+    }
+
+    /// Makes the object visible, and tries again after a failure that may pass. After an answer was
+    /// lost, or did not come in time, the object may be there all the same.
+    async fn surely<F>(&self, make_visible: impl Fn() -> F) -> Result<Option<String>>
+    where
+        F: Future<Output = Result<Option<String>>>,
+    {
+        let attempt = || async {
+            match make_visible().await {
+                Err(error) => match self.or_ours(error).await {
+                    // It was waited for long enough.
+                    Err(error @ Error::Timeout(_)) => Ok(Err(error)),
+                    other => other.map(Ok),
+                },
+                done => done.map(Ok),
+            }
+        };
+        patiently(attempt).await?
+    }
+
+    /// What has the name now, or makes the upload unknown, may be this very upload.
+    async fn or_ours(&self, error: Error) -> Result<Option<String>> {
+        let may_be = matches!(error, Error::AlreadyExists(_) | Error::NotFound(_));
+        if !may_be && !error.is_retryable() {
+            return Err(error);
+        }
         let Ok(head) = self.store.look(&self.key).await else { return Err(error) };
         let token = head.metadata().and_then(|metadata| metadata.get(TOKEN));
         if token == Some(&self.token) { Ok(head.e_tag) } else { Err(error) }
@@ -148,7 +191,7 @@ impl S3Upload {
 
     /// The store says success and keeps something else: seen with proxies and full stores.
     async fn confirm(&self, etag: Option<String>) -> Result<Uploaded> {
-        let head = self.store.look(&self.key).await?;
+        let head = patiently(|| self.store.look(&self.key)).await?;
         let size = u64::try_from(head.content_length().unwrap_or_default()).unwrap_or_default();
         if size != self.written {
             let problem = format!("{} bytes were written, the store shows {size}", self.written);
@@ -164,18 +207,23 @@ async fn send_part(
     id: String,
     number: i32,
     part: Bytes,
+    sent: Sent,
 ) -> Result<CompletedPart> {
-    let (sum, moved) = (checksum(&part), Moved::default());
+    let what = || format!("uploading {key}");
+    // A few milliseconds of a processor, which the other streams need not wait for.
+    let hashing = spawn_blocking(move || (checksum(&part), part)).await;
+    let internal = |error: JoinError| Error::Other { what: what(), detail: error.to_string() };
+    let (sum, part) = hashing.map_err(internal)?;
     let upload = store.client.upload_part().bucket(&*store.bucket).key(store.path(&key));
     let upload = upload
         .upload_id(id)
         .part_number(number)
         .content_length(i64::try_from(part.len()).unwrap_or(i64::MAX))
         .checksum_sha256(&sum)
-        .body(moved.body(&part));
-    let sending = upload.customize().config_override(unlimited()).send();
-    let sent = moved.while_moving(store.patience.idle, || format!("uploading {key}"), sending);
-    let done = sent.await?.map_err(|error| store.translate("uploading", &key, error))?;
+        .body(sent.body(&part));
+    let sending = upload.customize().config_override(unlimited(store.patience)).send();
+    let done = sent.while_moving(store.patience.idle, what, sending).await?;
+    let done = done.map_err(|error| store.translate("uploading", &key, error))?;
     let stored = CompletedPart::builder().part_number(number).checksum_sha256(sum);
     Ok(stored.set_e_tag(done.e_tag).build())
 }
@@ -190,6 +238,10 @@ impl Upload for S3Upload {
             }
         }
         Ok(())
+    }
+
+    fn moved(&self) -> Moved {
+        self.moved.clone()
     }
 
     async fn finish(mut self: Box<Self>) -> Result<Uploaded> {
