@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use archive::{
     attempt::Attempt,
-    catalogue,
     digest::Digest,
     layout::ArchivePath,
     manifest::{Manifest, Reason},
@@ -29,6 +28,7 @@ use crate::{
     spec::Spec,
 };
 
+mod kinship;
 mod record;
 
 /// The longest that etcd may send nothing while its bytes are wanted.
@@ -57,7 +57,7 @@ impl Taker for Backup {
     ) -> Result<Taken, Problem> {
         let (all, chosen) = self.choose(&job).await?;
         let archive = self.owner.archive(chosen.status.cluster_id)?;
-        if job.reason == Reason::Scheduled && is_unchanged(&*store, &archive, &all).await? {
+        if self.is_unchanged(&*store, &archive, &job, &all).await? {
             return Ok(Taken::Unchanged);
         }
         let (manifest, digest) = self.write(store, &archive, &chosen, &job, &progress).await?;
@@ -66,6 +66,35 @@ impl Taker for Backup {
 }
 
 impl Backup {
+    /// Whether there is nothing new for a scheduled backup. Refuses to put backups of two clusters into
+    /// one archive where nobody but etcd's own ID says whose it is.
+    async fn is_unchanged(
+        &self,
+        store: &dyn Store,
+        archive: &ArchivePath,
+        job: &Job,
+        all: &[Seen],
+    ) -> Result<bool, Problem> {
+        let is_scheduled = job.reason == Reason::Scheduled;
+        let is_by_etcd = matches!(self.owner, Owner::ByEtcd { .. });
+        if !is_scheduled && !is_by_etcd {
+            return Ok(false);
+        }
+        let Some(newest) = kinship::newest(store, archive).await? else { return Ok(false) };
+        match kinship::contradiction(&newest, all) {
+            Some(why) if is_by_etcd && job.reason != Reason::BeforeRecovery => {
+                let advice = "another etcd with the same cluster ID, or one that was restored? Give \
+                              --uid NAME, which keeps its backups apart from those that are there";
+                Err(Problem::for_good("OtherCluster", format!("{why}: {advice}")))
+            }
+            Some(why) => {
+                tracing::warn!("etcd has gone back: {why}");
+                Ok(false)
+            }
+            None => Ok(is_scheduled && kinship::is_unchanged(&newest, all)),
+        }
+    }
+
     /// All members that answer, and the one to take the snapshot from.
     async fn choose(&self, job: &Job) -> Result<(Vec<Seen>, Seen), Problem> {
         let tls = self.tls()?;
@@ -84,7 +113,7 @@ impl Backup {
             Some(_) => Problem::for_good(error.reason(), error),
             None => error.into(),
         })?;
-        let chosen = chosen.clone();
+        let chosen = up_to_date(chosen, &eligible, wish).await?.clone();
         tracing::info!(member = chosen.name(), url = chosen.url, reason = ?job.reason, "taking a backup");
         Ok((all, chosen))
     }
@@ -107,12 +136,13 @@ impl Backup {
         let lock_until = self.lock.and_then(|lock| attempt.start().checked_add(lock).ok());
         let streamed = match upload(&attempt, lock_until, source, progress).await {
             Ok(streamed) => streamed,
-            Err(problem) => {
-                attempt.give_up().await;
-                return Err(problem);
+            Err(error) => {
+                attempt.give_up(error.of_the_store()).await;
+                return Err(error.into());
             }
         };
         Fault::AfterData.point();
+        progress.step();
         let manifest = record::manifest(record::Facts {
             attempt: &attempt,
             archive,
@@ -129,19 +159,48 @@ impl Backup {
     }
 }
 
+/// The chosen one once it has all that was acknowledged, or the leader.
+async fn up_to_date<'a>(
+    chosen: &'a Seen,
+    eligible: &'a [Seen],
+    wish: Wish,
+) -> Result<&'a Seen, SourceError> {
+    if wish == Wish::Survivor && chosen.status.leader.is_none() {
+        return Ok(chosen);
+    }
+    let ask = |one: &'a Seen| async move {
+        let asked = source::is_up_to_date(one).await;
+        if let Err(error) = &asked {
+            tracing::warn!(member = one.name(), %error, "it cannot tell whether it is up to date");
+        }
+        asked.is_ok()
+    };
+    match source::first(&source::by_preference(chosen, eligible), ask).await {
+        Some(one) => Ok(one),
+        // What it has is all there is.
+        None if wish == Wish::Survivor => Ok(chosen),
+        None => Err(SourceError::Behind),
+    }
+}
+
 /// Everything up to the data's being there as a whole.
 async fn upload(
     attempt: &Attempt,
     lock_until: Option<Timestamp>,
     source: &Seen,
     progress: &Progress,
-) -> Result<Streamed, Problem> {
-    let snapshot = source.client.snapshot(IDLE).await.map_err(StreamError::from)?;
+) -> Result<Streamed, StreamError> {
+    let snapshot = source.client.snapshot(IDLE).await?;
     progress.expect(snapshot.total_bytes());
     let mut upload = attempt.upload(lock_until).await?;
+    progress.watch(upload.moved());
     match pipeline::stream(snapshot, &mut upload, progress).await {
         Ok(streamed) => {
             Fault::BeforeData.point();
+            if !attempt.is_ours().await? {
+                return Err(attempt.taken().into());
+            }
+            progress.step();
             upload.finish().await?;
             Ok(streamed)
         }
@@ -149,27 +208,9 @@ async fn upload(
             if let Err(left) = upload.abort().await {
                 tracing::warn!(%left, "a failed upload is left to be removed after a day");
             }
-            Err(error.into())
+            Err(error)
         }
     }
-}
-
-/// Whether the newest backup holds all that any member has applied. When it cannot be read a new one
-/// is the answer.
-async fn is_unchanged(
-    store: &dyn Store,
-    archive: &ArchivePath,
-    all: &[Seen],
-) -> Result<bool, Problem> {
-    let backups = catalogue::list(store, archive).await?;
-    let Some(newest) = catalogue::newest(&backups).filter(|newest| newest.damaged.is_none()) else {
-        return Ok(false);
-    };
-    let Ok(committed) = catalogue::read(store, archive, newest.id).await else { return Ok(false) };
-    let applied = all.iter().map(|one| one.status.raft_applied_index).max();
-    let cluster = all.first().map(|one| one.status.cluster_id.0);
-    let Manifest { cluster: ours, raft_applied_index, .. } = committed.manifest;
-    Ok(cluster == Some(ours.etcd_cluster_id.0) && applied == Some(raft_applied_index))
 }
 
 impl From<SourceError> for Problem {

@@ -68,14 +68,12 @@ pub(crate) fn unreadable(place: &str, listed: &Listed, error: &Error) -> StoredB
     }
 }
 
-/// The same with what was found when it was read back.
+/// The same with what the list shows: whether its data is there, and what was found when it was read back.
 pub(crate) fn with_findings(known: StoredBackup, listed: &Listed) -> StoredBackup {
-    let damaged = listed.damaged.map(|time| {
-        format!("at {time} it was read back and found damaged; verify it again, or delete it")
-    });
+    let flaw = listed.flaw(Some(known.stored_size));
     StoredBackup {
         verified: listed.verified.or(known.verified),
-        damaged: known.damaged.or(damaged),
+        damaged: known.damaged.or(flaw),
         ..known
     }
 }

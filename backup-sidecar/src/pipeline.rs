@@ -63,6 +63,11 @@ impl StreamError {
             Self::Thread(_) => "Internal",
         }
     }
+
+    /// The store's error, if it is one.
+    pub fn of_the_store(&self) -> Option<&archive::Error> {
+        if let Self::Store(error) = self { Some(error) } else { None }
+    }
 }
 
 /// Streams the whole snapshot into the upload, which is left to be finished or aborted.

@@ -14,7 +14,7 @@ use futures::future::join_all;
 
 mod choice;
 
-pub(crate) use choice::{Wish, choose};
+pub(crate) use choice::{Wish, by_preference, choose, first};
 
 /// Members that are alive answer in milliseconds; a name may have to be looked up first.
 const TIMEOUTS: Timeouts = Timeouts {
@@ -48,6 +48,11 @@ pub(crate) enum SourceError {
         /// What to do.
         advice: &'static str,
     },
+    /// Neither the chosen one nor the leader has heard from a majority.
+    #[error(
+        "no member of etcd can tell whether it has all that was written; see that a majority is up"
+    )]
+    Behind,
 }
 
 impl SourceError {
@@ -57,6 +62,7 @@ impl SourceError {
             Self::Unreachable(_) => "EtcdUnreachable",
             Self::SeveralClusters { .. } => "SeveralClusters",
             Self::Unfit { .. } => "NoFitMember",
+            Self::Behind => "Behind",
         }
     }
 }
@@ -136,6 +142,13 @@ async fn ask(url: &str, tls: Option<&Tls>, user: Option<&User>) -> Result<Seen, 
     };
     let status = client.status().await?;
     Ok(Seen { client, status, member: None, url: endpoint.url })
+}
+
+/// Whether the member has everything that was acknowledged to anybody before this call: it asks the
+/// leader how far the others are and waits until it is there itself (a linearizable read, which leaves no
+/// trace in the log). A snapshot that is begun after that misses nothing.
+pub(crate) async fn is_up_to_date(one: &Seen) -> Result<(), Error> {
+    one.client.member_list().await.map(drop)
 }
 
 /// As the majority knows it, or else as the first of them remembers it: it only serves to find members,

@@ -27,6 +27,8 @@ pub(crate) enum Finding {
     Good,
     /// It must not be restored; why.
     Damaged(String),
+    /// It was deleted since it was listed, as retention does.
+    Removed,
     /// It could not be read to its end, or the finding not be stored. Nothing is known of it.
     Unknown(archive::Error),
 }
@@ -35,6 +37,11 @@ impl Finding {
     /// Whether everything agrees.
     pub fn is_good(&self) -> bool {
         matches!(self, Self::Good)
+    }
+
+    /// Whether nothing is wrong.
+    pub fn is_no_reason_to_fail(&self) -> bool {
+        matches!(self, Self::Good | Self::Removed)
     }
 }
 
@@ -68,14 +75,16 @@ pub(crate) async fn verify(
     let started = now();
     let committed = match catalogue::read(&**store, &listed.archive, listed.id).await {
         Ok(committed) => committed,
+        Err(archive::Error::NotFound(_)) => return Finding::Removed,
         // There is nothing to record it beside: the list itself shows a damaged manifest.
         Err(error) => return Finding::from(error),
     };
     let finding = match read_back(store, listed, &committed.manifest, counts).await {
         Ok(()) => Finding::Good,
+        Err(archive::Error::NotFound(_)) if is_gone(&**store, listed).await => Finding::Removed,
         Err(error) => Finding::from(error),
     };
-    if matches!(finding, Finding::Unknown(_)) {
+    if matches!(finding, Finding::Unknown(_) | Finding::Removed) {
         return finding;
     }
     match record(&**store, listed, &committed, [started, now()], &finding).await {
@@ -87,6 +96,12 @@ pub(crate) async fn verify(
             finding
         }
     }
+}
+
+/// Whether the whole backup is, and not only its data.
+async fn is_gone(store: &dyn Store, listed: &Listed) -> bool {
+    let manifest = catalogue::read(store, &listed.archive, listed.id).await;
+    matches!(manifest, Err(archive::Error::NotFound(_)))
 }
 
 async fn read_back(

@@ -9,17 +9,23 @@ use tokio::{
     io::AsyncWriteExt,
 };
 
-use super::Opened;
-use crate::{args::FetchArgs, output, progress};
+use super::{Opened, once::interrupted};
+use crate::{args::FetchArgs, backup::now, output, progress};
 
 pub(super) async fn run(args: FetchArgs) -> anyhow::Result<()> {
     refuse_existing(&args)?;
     let opened = Opened::new(&args.store).await?;
     let listed = opened.find(&args.id, &args.scope).await?;
+    if let Err(error) = catalogue::want(&*opened.store, &listed.archive, listed.id, now()).await {
+        tracing::warn!(%error, "it could not be noted that the backup is read, so do not prune now");
+    }
     let committed = catalogue::read(&*opened.store, &listed.archive, listed.id).await?;
     let download = Download::open(opened.store.clone(), &listed.archive, &committed.manifest)?;
     let partial = Partial::beside(&args.output)?;
-    write(download, &partial.path, args.store.json).await?;
+    tokio::select! {
+        written = write(download, &partial.path, args.store.json) => written?,
+        () = interrupted() => bail!("interrupted; nothing of it is left"),
+    }
     refuse_existing(&args)?;
     partial.keep(&args.output).await?;
     let size = committed.manifest.raw.size;

@@ -51,9 +51,10 @@ fn row(listed: &Listed, read: &archive::Result<Committed>) -> [String; 9] {
 }
 
 fn state(listed: &Listed, read: &archive::Result<Committed>) -> String {
-    match (read, listed.damaged, listed.verified) {
+    let said = read.as_ref().ok().map(|committed| committed.manifest.stored.size);
+    match (read, listed.flaw(said), listed.verified) {
         (Err(error), ..) => format!("unreadable: {error}"),
-        (_, Some(time), _) => format!("found damaged {}", output::time(time)),
+        (_, Some(flaw), _) => format!("damaged: {flaw}"),
         (_, _, Some(time)) => format!("verified {}", output::time(time)),
         _ => "stored".to_owned(),
     }

@@ -3,13 +3,13 @@
 use std::sync::Arc;
 
 use anyhow::{anyhow, bail};
-use archive::manifest::Manifest;
+use archive::{abandoned, manifest::Manifest};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::Opened;
 use crate::{
     args::OnceArgs,
-    backup::Backup,
+    backup::{Backup, now},
     config::{Members, Owner, client_url},
     listing, output, progress,
     serve::{Job, Progress, Taken, Taker},
@@ -19,9 +19,9 @@ use crate::{
 pub(super) async fn run(args: OnceArgs) -> anyhow::Result<()> {
     let owner = Owner::new(&args.namespace, &args.cluster, args.uid.as_deref())?;
     let members = Members::try_from(args.etcd)?;
-    let opened = Opened::new(&args.store).await?;
     let is_tls = members.tls.is_some();
     let member = args.member.map(|url| client_url("--member", &url, is_tls)).transpose()?;
+    let opened = Opened::new(&args.store).await?;
     let backup = Backup { members, owner, spec: Spec::Nowhere, lock: opened.location.lock() };
     let job = Job { reason: args.reason.into(), request: None, member };
     let counts = Arc::new(Progress::default());
@@ -36,7 +36,23 @@ pub(super) async fn run(args: OnceArgs) -> anyhow::Result<()> {
             output::json(&serde_json::json!({"unchanged": true}))
         }
         Taken::Unchanged => output::line("unchanged since the last backup; nothing was written"),
-        Taken::Stored(manifest, _) => say(&opened, &manifest, args.store.json),
+        Taken::Stored(manifest, _) => {
+            say(&opened, &manifest, args.store.json)?;
+            tidy(&opened, &manifest).await;
+            Ok(())
+        }
+    }
+}
+
+/// Removes what died on its way over a day ago: nobody else does where no sidecar serves.
+async fn tidy(opened: &Opened, manifest: &Manifest) {
+    let work = async {
+        let folder = manifest.archive()?.folder()?;
+        let found = abandoned::find(&*opened.store, &folder, now()).await?;
+        abandoned::remove(&*opened.store, &found).await
+    };
+    if let Err(error) = work.await {
+        tracing::warn!(%error, "what died on its way earlier cannot be removed");
     }
 }
 
@@ -56,7 +72,8 @@ fn say(opened: &Opened, manifest: &Manifest, is_json: bool) -> anyhow::Result<()
     output::line(manifest.id.to_string())
 }
 
-async fn interrupted() {
+/// Ends when the process is told to.
+pub(super) async fn interrupted() {
     let ends = [SignalKind::interrupt(), SignalKind::terminate()].map(signal);
     let [Ok(mut interrupt), Ok(mut terminate)] = ends else { return std::future::pending().await };
     tokio::select! {

@@ -1,31 +1,38 @@
 //! `prune`: deletes what no rule keeps.
 
-use std::collections::BTreeSet;
-
 use anyhow::bail;
 use archive::{
     abandoned,
-    catalogue::Listed,
+    catalogue::{self, Listed},
     layout::ArchivePath,
     prune::{self, Pruned},
     retention::{self, Candidate, Fate, Policy, Verdict},
 };
 
+use futures::StreamExt;
+
 use super::Opened;
-use crate::{args::PruneArgs, backup::now, config::Usage, output};
+use crate::{
+    args::{PruneArgs, ScopeArgs},
+    backup::now,
+    config::Usage,
+    output,
+};
 
 pub(super) async fn run(args: PruneArgs) -> anyhow::Result<()> {
     let opened = Opened::new(&args.store).await?;
     let found = opened.list(&args.scope).await?;
-    let Some(archive) = the_only_archive(&found)? else {
+    let Some(archive) = the_only_archive(&opened, &args.scope).await? else {
         eprintln!("no backups of that in {}", opened.store.name());
         return Ok(());
     };
     let now = now();
-    let candidates: Vec<_> = found.iter().map(Candidate::from).collect();
+    let read = catalogue::read_all(&opened.store, found.clone());
+    let candidate = |(listed, committed)| Candidate::of(&listed, &committed);
+    let candidates: Vec<_> = read.map(candidate).collect().await;
     let pinned = retention::pinned(&found, now);
     let verdicts = retention::judge(&candidates, &Policy::from(args.keep), &pinned, now);
-    let left = abandoned::find(&*opened.store, &archive, now).await?;
+    let left = abandoned::find(&*opened.store, &archive.folder()?, now).await?;
     say(&verdicts, left.len(), args.store.json)?;
     if args.dry_run {
         return Ok(());
@@ -39,17 +46,28 @@ pub(super) async fn run(args: PruneArgs) -> anyhow::Result<()> {
     conclude(&pruned, removed)
 }
 
-/// Retention works within one archive: others' revisions and ages have nothing to do with it.
-fn the_only_archive(found: &[Listed]) -> Result<Option<ArchivePath>, Usage> {
-    let archives: BTreeSet<_> = found.iter().map(|listed| &listed.archive).collect();
+/// Retention works within one archive: others' revisions and ages have nothing to do with it. One without
+/// a backup may have something that died on its way.
+async fn the_only_archive(
+    opened: &Opened,
+    scope: &ScopeArgs,
+) -> anyhow::Result<Option<ArchivePath>> {
+    let mut archives = catalogue::archives(&*opened.store, None).await?;
+    archives.retain(|archive| is_meant(scope, archive));
     if archives.len() < 2 {
-        return Ok(archives.into_iter().next().cloned());
+        return Ok(archives.into_iter().next());
     }
     let names: Vec<_> = archives.iter().map(ToString::to_string).collect();
     Err(Usage(format!(
         "backups of several clusters are there ({}); choose one by --namespace, --cluster and --uid",
         names.join(", ")
-    )))
+    ))
+    .into())
+}
+
+fn is_meant(ScopeArgs { namespace, cluster, uid }: &ScopeArgs, archive: &ArchivePath) -> bool {
+    let is = |wanted: &Option<String>, it: &str| wanted.as_deref().is_none_or(|is| is == it);
+    is(namespace, archive.namespace()) && is(cluster, archive.cluster()) && is(uid, archive.uid())
 }
 
 fn say(verdicts: &[Verdict], leftovers: usize, is_json: bool) -> anyhow::Result<()> {

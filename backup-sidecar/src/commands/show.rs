@@ -17,8 +17,8 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
         let found = listing::describe(&place, &listed, &Ok(committed.clone()));
         return output::json(&serde_json::json!({"backup": found, "manifest": manifest}));
     }
-    let found = match (listed.damaged, listed.verified) {
-        (Some(time), _) => format!("found damaged {}", output::time(time)),
+    let found = match (listed.flaw(Some(manifest.stored.size)), listed.verified) {
+        (Some(flaw), _) => format!("DAMAGED: {flaw}"),
         (_, Some(time)) => format!("found good {}", output::time(time)),
         _ => "not yet".to_owned(),
     };

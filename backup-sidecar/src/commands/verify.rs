@@ -32,7 +32,7 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
         let all: Vec<_> = findings.iter().map(|(listed, finding)| json(listed, finding)).collect();
         output::json(&all)?;
     }
-    let bad = findings.iter().filter(|(_, finding)| !finding.is_good()).count();
+    let bad = findings.iter().filter(|(_, finding)| !finding.is_no_reason_to_fail()).count();
     if bad > 0 {
         bail!(
             "{bad} of {} backups could not be found good; keep the others and look at these",
@@ -51,6 +51,7 @@ async fn verify(opened: &Opened, listed: &Listed, is_quiet: bool) -> Finding {
 fn said(listed: &Listed, finding: &Finding) -> String {
     match finding {
         Finding::Good => format!("{}  good", listed.id),
+        Finding::Removed => format!("{}  was deleted meanwhile", listed.id),
         Finding::Damaged(problem) => format!("{}  DAMAGED: {problem}", listed.id),
         Finding::Unknown(error) => format!("{}  could not be read: {error}", listed.id),
     }
@@ -59,6 +60,7 @@ fn said(listed: &Listed, finding: &Finding) -> String {
 fn json(listed: &Listed, finding: &Finding) -> serde_json::Value {
     let (word, problem) = match finding {
         Finding::Good => ("good", None),
+        Finding::Removed => ("deleted", None),
         Finding::Damaged(problem) => ("damaged", Some(problem.clone())),
         Finding::Unknown(error) => ("unknown", Some(error.to_string())),
     };

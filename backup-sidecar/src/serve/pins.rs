@@ -1,30 +1,27 @@
-//! Backups that somebody asked for: retention leaves them alone for an hour, because a restore asks for
-//! its backup piece by piece.
+//! Backups that somebody asked for: retention leaves them alone for [`retention::PIN`], because a restore
+//! asks for its backup piece by piece.
 //!
 //! A note in the backup's own folder says so too, so that neither a restart nor another sidecar, nor a
-//! person who prunes by hand, takes a backup away under a restore. It goes with the backup.
+//! person who prunes by hand, takes a backup away under a restore. It goes with the backup. It is the one
+//! thing that a reader writes: what it reads is another sidecar's to prune, which learns of it so.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use archive::layout::{ArchivePath, BackupId};
-use archive::{Result, retention, store::Store};
-use bytes::Bytes;
+use archive::{Result, catalogue, retention, store::Store};
 use tokio::time::Instant;
 
 use super::clock::Clock;
 
 /// A note is written anew this often at most, while pieces are asked for.
-const NOTE: Duration = Duration::from_mins(20);
-/// What a note says beside its name.
-const NOTED: &[u8] = b"{}\n";
+const NOTE: Duration = Duration::from_hours(6);
 
 /// What was asked for lately.
 #[derive(Debug)]
 pub(super) struct Pins {
-    /// Nothing for a reader, which writes nothing.
-    clock: Option<Clock>,
+    clock: Clock,
     pins: Mutex<BTreeMap<(ArchivePath, BackupId), Pin>>,
 }
 
@@ -35,17 +32,21 @@ struct Pin {
 }
 
 impl Pins {
-    pub(super) fn new(clock: Option<Clock>) -> Self {
+    pub(super) fn new(clock: Clock) -> Self {
         Self { clock, pins: Mutex::default() }
     }
 
-    /// From now on the backup stays for an hour. That the note could not be written is told in the log.
+    /// From now on the backup stays for that time. That the note could not be written is told in the log.
     pub(super) async fn add(&self, store: &dyn Store, archive: &ArchivePath, id: BackupId) {
         if !self.remember(archive, id) {
             return;
         }
         if let Err(error) = self.note(store, archive, id).await {
-            tracing::warn!(backup = %id, "that it is asked for could not be noted: {error}");
+            tracing::warn!(
+                backup = %id,
+                "that it is asked for could not be noted, so whoever prunes elsewhere does not know: \
+                 {error}"
+            );
         }
     }
 
@@ -61,9 +62,7 @@ impl Pins {
     }
 
     async fn note(&self, store: &dyn Store, archive: &ArchivePath, id: BackupId) -> Result<()> {
-        let Some(clock) = &self.clock else { return Ok(()) };
-        let key = archive.wanted(id, clock.now())?;
-        store.put_if_absent(&key, Bytes::from_static(NOTED), None).await.map(drop)
+        catalogue::want(store, archive, id, self.clock.now()).await
     }
 
     /// The backups of this archive that stay.

@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::sidecar::StoredBackup;
+use api::sidecar::{StoredBackup, store_identity};
 use archive::{
     Error, Result, abandoned,
     catalogue::{self, Committed, Listed},
@@ -41,6 +41,7 @@ pub(crate) struct Stock {
     archive: ArchivePath,
     /// The store's URL without its options.
     url: String,
+    identity: String,
     known: Mutex<BTreeMap<(ArchivePath, BackupId), Arc<Known>>>,
     pins: Pins,
 }
@@ -66,21 +67,22 @@ pub(crate) struct Listing {
 }
 
 impl Stock {
-    /// What this archive has; `url` is what the store is called. Without a clock nothing is written.
+    /// What this archive has; `url` is what the store is called.
     pub(crate) fn new(
         store: Arc<dyn Store>,
         archive: ArchivePath,
         url: &str,
-        clock: Option<Clock>,
+        clock: Clock,
     ) -> Self {
+        let identity = store_identity(url);
         let url = url.split('?').next().unwrap_or(url).trim_end_matches('/').to_owned();
         let pins = Pins::new(clock);
-        Self { store, archive, url, known: Mutex::default(), pins }
+        Self { store, archive, url, identity, known: Mutex::default(), pins }
     }
 
-    /// What the store is called.
-    pub(crate) fn url(&self) -> &str {
-        &self.url
+    /// Which store it is.
+    pub(crate) fn identity(&self) -> &str {
+        &self.identity
     }
 
     /// The store behind it.
@@ -186,9 +188,10 @@ impl Stock {
     pub(crate) async fn manifest(&self, id: BackupId, uid: Option<&str>) -> Result<Bytes> {
         let archive = self.archive_of(uid)?;
         let key = archive.manifest(id)?;
-        let manifest = self.store.get(&key, Span::ALL).await?.bytes(LARGEST_MANIFEST).await?;
+        self.store.head(&key).await?;
+        // Before it is read: a backup that is deleted just now is not found then.
         self.pins.add(&*self.store, &archive, id).await;
-        Ok(manifest)
+        self.store.get(&key, Span::ALL).await?.bytes(LARGEST_MANIFEST).await
     }
 
     /// The stored bytes of a backup, from its manifest.
@@ -243,15 +246,24 @@ impl Stock {
         .await
     }
 
+    /// One whose manifest could not be read counts as damaged: it takes nobody's place.
     fn candidate(&self, listed: &Listed) -> retention::Candidate {
-        let locked_until = self.known_of(listed).and_then(|known| known.locked_until);
-        retention::Candidate { locked_until, ..retention::Candidate::from(listed) }
+        let known = self.known_of(listed);
+        let flaw = listed.flaw(known.as_ref().map(|known| known.backup.stored_size));
+        retention::Candidate {
+            id: listed.id,
+            is_damaged: known.is_none() || flaw.is_some(),
+            locked_until: known.and_then(|known| known.locked_until),
+        }
     }
 
-    /// Removes what died on its way; gives the number of uploads and objects.
+    /// Removes what died on its way, that of earlier clusters of the name too, which nobody else does;
+    /// gives the number of uploads and objects.
     pub(crate) async fn tidy(&self, now: Timestamp) -> Result<usize> {
         within(DELETE, "removing what died on its way", async {
-            let found = abandoned::find(&*self.store, &self.archive, now).await?;
+            let (namespace, cluster) = (self.archive.namespace(), self.archive.cluster());
+            let folder = ArchivePath::folder_of_name(namespace, cluster)?;
+            let found = abandoned::find(&*self.store, &folder, now).await?;
             abandoned::remove(&*self.store, &found).await
         })
         .await

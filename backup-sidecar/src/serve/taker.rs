@@ -3,13 +3,13 @@
 //! One call is one attempt. It ends with every byte stored and the manifest committed, or with nothing
 //! listed. Waiting, trying again and deciding when are the engine's.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use archive::{
     digest::Digest,
     manifest::{Manifest, Reason},
-    store::Store,
+    store::{Moved, Store},
 };
 use async_trait::async_trait;
 
@@ -52,6 +52,8 @@ pub struct Progress {
     received: AtomicU64,
     stored: AtomicU64,
     expected: AtomicU64,
+    steps: AtomicU64,
+    upload: OnceLock<Moved>,
 }
 
 impl Progress {
@@ -80,9 +82,22 @@ impl Progress {
         self.received.load(Ordering::Relaxed)
     }
 
+    /// What goes to the store piece by piece counts as well: on a slow line a part takes minutes.
+    pub fn watch(&self, upload: Moved) {
+        self.upload.get_or_init(|| upload);
+    }
+
+    /// Another stage has begun.
+    pub fn step(&self) {
+        self.steps.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// A number that stands still only while nothing moves.
     pub fn moved(&self) -> u64 {
-        self.received().wrapping_add(self.stored.load(Ordering::Relaxed))
+        let counts = [&self.received, &self.stored, &self.steps];
+        let counts = counts.map(|count| count.load(Ordering::Relaxed));
+        let upload = self.upload.get().map(Moved::count);
+        counts.into_iter().chain(upload).fold(0, u64::wrapping_add)
     }
 }
 

@@ -4,7 +4,8 @@ use etcd::{MemberId, MemberStatus};
 
 use super::{Seen, SourceError};
 
-/// A follower that is further behind than this many entries is not current.
+/// A follower that is further behind than this many entries is not current. One that is less far behind
+/// catches up in no time, which is waited for before the snapshot is begun.
 const CURRENT: u64 = 1000;
 
 /// What a backup is taken for.
@@ -21,6 +22,27 @@ pub(crate) fn choose(seen: &[Seen], wish: Wish) -> Result<&Seen, SourceError> {
     let statuses: Vec<_> = seen.iter().map(|one| &one.status).collect();
     let chosen = choose_by_status(&statuses, wish).and_then(|index| seen.get(index));
     chosen.ok_or_else(|| refusal(seen, wish))
+}
+
+/// The chosen one, and behind it the leader if that is another.
+pub(crate) fn by_preference<'a>(chosen: &'a Seen, seen: &'a [Seen]) -> Vec<&'a Seen> {
+    let leads = |one: &&Seen| one.status.leader == Some(one.status.member_id);
+    let leader = seen.iter().find(leads);
+    let other = leader.filter(|leader| leader.status.member_id != chosen.status.member_id);
+    [Some(chosen), other].into_iter().flatten().collect()
+}
+
+/// The first of which the answer is yes.
+pub(crate) async fn first<'a, T, F: Future<Output = bool>>(
+    in_order: &[&'a T],
+    is_fit: impl Fn(&'a T) -> F,
+) -> Option<&'a T> {
+    for one in in_order {
+        if is_fit(one).await {
+            return Some(one);
+        }
+    }
+    None
 }
 
 fn choose_by_status(all: &[&MemberStatus], wish: Wish) -> Option<usize> {
@@ -121,6 +143,17 @@ mod tests {
         let all = [member(1, 5000), member(2, 3999), member(3, 10)];
         assert_eq!(chosen(&all, Wish::Working), Some(0));
         assert_eq!(chosen(&all[..1], Wish::Working), Some(0));
+    }
+
+    #[tokio::test]
+    async fn a_follower_that_does_not_catch_up_gives_way_to_the_leader() {
+        let (follower, leader) = (member(2, 4900), member(1, 5000));
+        let in_order = [&follower, &leader];
+        let chosen = async |up_to_date: u64| {
+            let is_fit = |one: &MemberStatus| std::future::ready(one.member_id.0 == up_to_date);
+            first(&in_order, is_fit).await.map(|one| one.member_id.0)
+        };
+        assert_eq!([chosen(2).await, chosen(1).await, chosen(0).await], [Some(2), Some(1), None]);
     }
 
     #[test]

@@ -3,6 +3,10 @@
 //! Both look like a backup that is being written just now, perhaps by another sidecar, so they are
 //! touched only when they are older than [`AGE`] by two clocks: the store's, which says when each
 //! object was written, and the writer's, which gave the folder its name.
+//!
+//! Both are compared with the clock of whoever cleans up, which may be a day ahead. So of a folder the
+//! note of its writer goes first, without which he commits nothing any more, and the data last, after
+//! another look for a manifest.
 
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
@@ -11,7 +15,7 @@ use crate::{
     catalogue::folders_below,
     error::{Error, Result},
     key::Key,
-    layout::{ArchivePath, Kind, Place},
+    layout::{Kind, Place},
     store::{Entry, Store, Unfinished},
 };
 
@@ -44,21 +48,22 @@ impl Abandoned {
     }
 }
 
-/// Finds what is abandoned in an archive. Only looks.
-pub async fn find(store: &dyn Store, archive: &ArchivePath, now: Timestamp) -> Result<Abandoned> {
-    let folder = archive.folder()?;
+/// Finds what is abandoned below a folder, of one archive or of several. Only looks.
+pub async fn find(store: &dyn Store, folder: &Key, now: Timestamp) -> Result<Abandoned> {
     let mut found = Abandoned::default();
-    for ((archive, start), folder) in folders_below(store, &folder).await? {
+    for ((archive, start), folder) in folders_below(store, folder).await? {
         let is_old = is_old(start, now)
             && folder.entries.iter().all(|(_, entry)| is_old(entry.modified, now));
         if is_old && !folder.is_committed() {
-            let keys: Vec<_> = folder.entries.into_iter().filter_map(ours).collect();
+            let mut entries = folder.entries;
+            entries.sort_by_key(|(kind, _)| (*kind == Kind::Data, *kind != Kind::Attempt));
+            let keys: Vec<_> = entries.into_iter().filter_map(ours).collect();
             if !keys.is_empty() {
                 found.folders.push((archive.backup(start)?, keys));
             }
         }
     }
-    let uploads = store.unfinished(&folder).await?.into_iter();
+    let uploads = store.unfinished(folder).await?.into_iter();
     found.uploads = uploads.filter(|upload| is_dead(upload, now)).collect();
     Ok(found)
 }
@@ -71,14 +76,13 @@ pub async fn remove(store: &dyn Store, found: &Abandoned) -> Result<usize> {
         removal.count(store.remove_unfinished(upload).await);
     }
     for (folder, keys) in &found.folders {
-        match has_manifest(store, folder).await {
-            Ok(true) => {}
-            Ok(false) => {
-                for key in keys {
-                    removal.count(store.delete(key).await);
-                }
+        // Before each object, as it may take a while.
+        for key in keys {
+            match has_manifest(store, folder).await {
+                Ok(true) => break,
+                Ok(false) => removal.count(store.delete(key).await),
+                Err(error) => removal.count(Err(error)),
             }
-            Err(error) => removal.count(Err(error)),
         }
     }
     removal.first_error.map_or(Ok(removal.removed), Err)

@@ -9,26 +9,25 @@
 //! in no list, and [`crate::abandoned`] removes it after a day.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
+    catalogue,
     digest::Digest,
     error::{Error, Result},
     key::Key,
     layout::{ATTEMPT, ArchivePath, BackupId},
     manifest::Manifest,
-    store::{Put, Store, Upload},
+    store::{Put, Span, Store, Upload, patiently},
     time,
 };
 
 /// Seconds that are tried for a free folder.
 const TRIES: i64 = 60;
-/// Waits between the tries to put the manifest.
-const COMMIT_PAUSES: [Duration; 3] =
-    [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(9)];
+/// The object that reserves a folder has some bytes.
+const LARGEST_NOTE: u64 = 1 << 10;
 
 /// A folder that one writer has to itself.
 #[derive(Debug)]
@@ -36,6 +35,8 @@ pub struct Attempt {
     store: Arc<dyn Store>,
     archive: ArchivePath,
     start: Timestamp,
+    /// The bytes that say whose the folder is.
+    own: Bytes,
 }
 
 impl Attempt {
@@ -52,8 +53,9 @@ impl Attempt {
             let start = time::whole_second(now).checked_add(SignedDuration::from_secs(later));
             let start = start.map_err(|error| Error::BadInput(format!("the clock: {error}")))?;
             let key = archive.backup(start)?.join(ATTEMPT)?;
-            if store.put_if_absent(&key, own.clone(), None).await? == Put::Created {
-                return Ok(Self { store, archive, start });
+            let put = || store.put_if_absent(&key, own.clone(), None);
+            if patiently(put).await? == Put::Created {
+                return Ok(Self { store, archive, start, own });
             }
         }
         Err(Error::AlreadyExists(format!("a backup for each of the {TRIES} s from {now} on")))
@@ -74,53 +76,78 @@ impl Attempt {
         self.store.begin_upload(&self.archive.data(self.id(0))?, lock_until).await
     }
 
-    /// Makes the backup one: it is durable and listed when this returns. Refuses when the store does
-    /// not show the data in the size that the manifest says. After an error it may be listed all the
-    /// same, so nothing is removed then.
-    pub async fn commit(self, manifest: &Manifest) -> Result<Digest> {
-        let data = self.archive.data(manifest.id)?;
-        let there = self.store.head(&data).await?.size;
-        if there != manifest.stored.size {
-            let problem =
-                format!("it has {there} bytes where {} were stored", manifest.stored.size);
-            return Err(Error::damaged(data, problem));
-        }
-        let bytes = manifest.to_bytes()?;
-        let key = self.archive.manifest(manifest.id)?;
-        match self.put(&key, &bytes, manifest.locked_until).await? {
-            Put::Created => Ok(Digest::of(&bytes)),
-            Put::AlreadyThere => Err(Error::AlreadyExists(key.to_string())),
+    /// Whether the folder is still this writer's. It is not when another has reserved it on a store
+    /// that does not know conditions, or when somebody whose clock is a day ahead has cleaned it up.
+    pub async fn is_ours(&self) -> Result<bool> {
+        let key = self.archive.object(self.id(0), ATTEMPT)?;
+        let read = || async { self.store.get(&key, Span::ALL).await?.bytes(LARGEST_NOTE).await };
+        match patiently(read).await {
+            Ok(there) => Ok(there == self.own),
+            Err(Error::NotFound(_) | Error::Damaged { .. }) => Ok(false),
+            Err(error) => Err(error),
         }
     }
 
-    /// Tries again after a failure that may pass: the work of a whole backup hangs on this small call,
-    /// and to put the same bytes a second time does no harm.
-    async fn put(&self, key: &Key, bytes: &Bytes, lock_until: Option<Timestamp>) -> Result<Put> {
-        for pause in COMMIT_PAUSES {
-            match self.store.put_if_absent(key, bytes.clone(), lock_until).await {
-                Err(error) if error.is_retryable() => tokio::time::sleep(pause).await,
-                other => return other,
-            }
+    /// Makes the backup one: it is durable and listed when this returns. Refuses when the folder is not
+    /// this writer's any more, and when the store does not show the data in the size that the manifest
+    /// says. After an error it may be listed all the same, so nothing is removed then.
+    pub async fn commit(self, manifest: &Manifest) -> Result<Digest> {
+        if !self.is_ours().await? {
+            return Err(self.taken());
         }
-        self.store.put_if_absent(key, bytes.clone(), lock_until).await
+        let data = self.archive.data(manifest.id)?;
+        self.check_data(&data, manifest).await?;
+        let bytes = manifest.to_bytes()?;
+        let key = self.archive.manifest(manifest.id)?;
+        // The work of a whole backup hangs on this small call, and to put the same bytes a second time
+        // does no harm.
+        let put = || self.store.put_if_absent(&key, bytes.clone(), manifest.locked_until);
+        if patiently(put).await? == Put::AlreadyThere {
+            return Err(Error::AlreadyExists(key.to_string()));
+        }
+        // Whoever took the folder for abandoned removes the data last, and looks for a manifest before.
+        self.check_data(&data, manifest).await?;
+        Ok(Digest::of(&bytes))
+    }
+
+    async fn check_data(&self, data: &Key, manifest: &Manifest) -> Result<()> {
+        let there = patiently(|| self.store.head(data)).await?.size;
+        if there == manifest.stored.size {
+            return Ok(());
+        }
+        let problem = format!("it has {there} bytes where {} were stored", manifest.stored.size);
+        Err(Error::damaged(data, problem))
+    }
+
+    /// The folder is another writer's.
+    pub fn taken(&self) -> Error {
+        Error::AlreadyExists(format!("another attempt at {}", time::print(self.start)))
     }
 
     /// Removes what was stored so far, as well as that is possible; the rest is removed after a day.
-    pub async fn give_up(self) {
+    /// Removes nothing that may be another writer's: not when the store's error says that another's object
+    /// is there, nor from a folder that is not this writer's or has a manifest.
+    pub async fn give_up(self, cause: Option<&Error>) {
+        let is_foreign = matches!(cause, Some(Error::AlreadyExists(_)));
+        if is_foreign || !self.is_ours().await.unwrap_or(false) || self.may_be_listed().await {
+            return;
+        }
         let keys = [self.archive.data(self.id(0)), self.archive.object(self.id(0), ATTEMPT)];
         for key in keys.into_iter().flatten() {
             let _left_for_later = self.store.delete(&key).await;
         }
+    }
+
+    async fn may_be_listed(&self) -> bool {
+        let listed = catalogue::list_in(&*self.store, &self.archive, self.start).await;
+        listed.map_or(true, |listed| !listed.is_empty())
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{
-        catalogue::{self, fixture},
-        store::objects::Objects,
-    };
+    use crate::{catalogue::fixture, store::objects::Objects};
 
     fn memory() -> Arc<dyn Store> {
         Arc::new(Objects::memory())
@@ -185,8 +212,54 @@ mod tests {
         let store = memory();
         let attempt = begin(&store).await;
         upload(&attempt).await;
-        attempt.give_up().await;
+        attempt.give_up(None).await;
+        assert_eq!(objects(&store).await, 0);
+    }
+
+    async fn objects(store: &Arc<dyn Store>) -> usize {
         let folder = fixture::archive().folder().unwrap();
-        assert_eq!(futures::StreamExt::count(store.list(&folder)).await, 0);
+        futures::StreamExt::count(store.list(&folder)).await
+    }
+
+    /// As a second writer does on a store that knows no conditions.
+    async fn take_over(store: &Arc<dyn Store>, attempt: &Attempt) {
+        let key = fixture::archive().object(attempt.id(0), ATTEMPT).unwrap();
+        store.delete(&key).await.unwrap();
+        fixture::put(&**store, key, "another's").await;
+    }
+
+    #[tokio::test]
+    async fn a_loser_deletes_nothing_of_the_winner() {
+        let store = memory();
+        let loser = begin(&store).await;
+        upload(&loser).await;
+        take_over(&store, &loser).await;
+        loser.give_up(None).await;
+        assert_eq!(objects(&store).await, 2, "the folder is another's");
+
+        let store = memory();
+        let loser = begin(&store).await;
+        upload(&loser).await;
+        let refused = loser.upload(None).await.unwrap().finish().await.unwrap_err();
+        loser.give_up(Some(&refused)).await;
+        assert_eq!(objects(&store).await, 2, "the data is another's: {refused}");
+
+        let store = memory();
+        let one = begin(&store).await;
+        upload(&one).await;
+        fixture::put(&*store, fixture::archive().manifest(one.id(7)).unwrap(), "{}").await;
+        one.give_up(None).await;
+        assert_eq!(objects(&store).await, 3, "there is a manifest");
+    }
+
+    #[tokio::test]
+    async fn in_a_folder_that_another_has_taken_nothing_is_committed() {
+        let store = memory();
+        let attempt = begin(&store).await;
+        upload(&attempt).await;
+        take_over(&store, &attempt).await;
+        let said = manifest(&attempt);
+        assert_eq!(attempt.commit(&said).await.unwrap_err().reason(), "AlreadyExists");
+        assert_eq!(catalogue::list(&*store, &fixture::archive()).await.unwrap(), []);
     }
 }

@@ -4,9 +4,10 @@
 //! revision, start and findings. Manifests are read on demand, so that thousands of backups are listed
 //! in the time of a few calls, and one that is damaged is shown as damaged and hides no other.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt, stream};
 use jiff::Timestamp;
 
@@ -21,10 +22,12 @@ use crate::{
 
 mod choice;
 
-pub use choice::{at_revision, at_time, by_id, newest};
+pub use choice::{Newest, at_revision, at_time, by_id, newest, newest_whole};
 
 /// Manifests that are read at the same time.
 const READ_AT_ONCE: usize = 32;
+/// What a note says beside its name.
+const NOTED: &[u8] = b"{}\n";
 /// A manifest has some kilobytes; a spec is a part of it, which Kubernetes limits to 1.5 MB.
 const LARGEST_MANIFEST: u64 = 8 << 20;
 
@@ -49,6 +52,23 @@ pub struct Listed {
     pub(crate) others: Vec<Key>,
     /// Whether another manifest lies beside its own, which only a person's copy does.
     pub(crate) shares_its_folder: bool,
+}
+
+impl Listed {
+    /// What the list shows to be wrong with it, without a look at its bytes: no restore takes it then
+    /// unless by name, and it stands for no good one. `said` is the size that its manifest gives.
+    pub fn flaw(&self, said: Option<u64>) -> Option<String> {
+        match (self.stored_size, said, self.damaged) {
+            (None, ..) => Some("its data is not in the store; delete it".to_owned()),
+            (Some(there), Some(said), _) if there != said => Some(format!(
+                "its data has {there} bytes where its manifest says {said}; delete it"
+            )),
+            (.., Some(time)) => Some(format!(
+                "at {time} it was read back and found damaged; verify it again, or delete it"
+            )),
+            _ => None,
+        }
+    }
 }
 
 /// A manifest and the digest of its bytes, by which a restore pins the backup.
@@ -98,6 +118,16 @@ async fn list_below(store: &dyn Store, folder: &Key) -> Result<Vec<Listed>> {
     Ok(found)
 }
 
+/// The archives below a folder in which anything lies, backups or what is left of them.
+pub async fn archives(store: &dyn Store, folder: Option<&Key>) -> Result<BTreeSet<ArchivePath>> {
+    let all = VERSION.parse()?;
+    let folder = folder.unwrap_or(&all);
+    let folders = folders_below(store, folder).await?.into_keys().map(|(archive, _)| archive);
+    let unfinished = store.unfinished(folder).await?;
+    let unfinished = unfinished.iter().filter_map(|upload| Place::of(&upload.key));
+    Ok(folders.chain(unfinished.map(|place| place.archive)).collect())
+}
+
 /// Everything in the folders of backups, committed or not.
 pub(crate) async fn folders_below(
     store: &dyn Store,
@@ -132,8 +162,11 @@ impl Folder {
     /// when somebody has copied one; both are shown then.)
     fn list(&self, archive: &ArchivePath, start: Timestamp) -> Vec<Listed> {
         let others = || self.entries.iter().filter(|(kind, _)| !matches!(kind, Kind::Manifest(_)));
+        // By the store's clock first: that of one who looked may have been ahead.
         let last = |time: fn(Kind) -> Option<Timestamp>| {
-            others().filter_map(|(kind, _)| time(*kind)).max()
+            others()
+                .filter_map(|(kind, entry)| Some((entry.modified.as_second(), time(*kind)?)))
+                .max()
         };
         let verified = last(|kind| if let Kind::Verified(time) = kind { Some(time) } else { None });
         let damaged = last(|kind| if let Kind::Damaged(time) = kind { Some(time) } else { None });
@@ -147,10 +180,12 @@ impl Folder {
                 id: BackupId::new(revision, start),
                 committed: entry.modified,
                 stored_size: data.map(|(_, entry)| entry.size),
-                verified,
-                // Names tell whole seconds: of two findings in one, the bad one counts.
-                damaged: damaged.filter(|time| verified.is_none_or(|good| good <= *time)),
-                wanted,
+                verified: verified.map(|(_, time)| time),
+                // Both tell whole seconds: of two findings in one, the bad one counts.
+                damaged: damaged
+                    .filter(|bad| verified.is_none_or(|good| good <= *bad))
+                    .map(|(_, time)| time),
+                wanted: wanted.map(|(_, time)| time),
                 others: others().map(|(_, entry)| entry.key.clone()).collect(),
                 shares_its_folder: manifests > 1,
             })
@@ -176,6 +211,18 @@ pub async fn read(store: &dyn Store, archive: &ArchivePath, id: BackupId) -> Res
         ));
     }
     Ok(Committed { manifest, digest: Digest::of(&bytes) })
+}
+
+/// Notes in the backup's folder that somebody reads it: for a day retention leaves it alone, whoever
+/// prunes. Readers call it before they begin, and again when they come back for more.
+pub async fn want(
+    store: &dyn Store,
+    archive: &ArchivePath,
+    id: BackupId,
+    now: Timestamp,
+) -> Result<()> {
+    let key = archive.wanted(id, now)?;
+    store.put_if_absent(&key, Bytes::from_static(NOTED), None).await.map(drop)
 }
 
 /// Reads many manifests, up to 32 at a time, in the order of `backups`. Each has its own error; one

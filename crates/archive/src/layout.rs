@@ -9,8 +9,11 @@
 //! manifest, which is written after the data, carries the revision in its name: a list tells both.
 //!
 //! Outside Kubernetes there is no namespace and no UID. The namespace is `_` then, which no namespace of
-//! Kubernetes can be called, and the UID is `etcd-` with the etcd cluster's own ID: it stays as long
-//! as the etcd cluster does and a cluster built anew, or restored, gets another.
+//! Kubernetes can be called, and the UID is `etcd-` with the etcd cluster's own ID. That is a hash of the
+//! first members' peer URLs and the cluster token, with no time and no chance in it: a cluster that is
+//! built anew, or restored, with the same URLs and token has the same ID, and so have any two
+//! single etcds with default settings. Whoever writes must look whether the cluster may be the one
+//! whose backups are there; a UID of the user's choice tells them apart for sure.
 
 use std::fmt;
 use std::str::FromStr;

@@ -22,7 +22,7 @@ const AT_ONCE: usize = 16;
 pub struct Pruned {
     /// They are in no list any more.
     pub deleted: Vec<BackupId>,
-    /// The store locks them; they are whole.
+    /// The store locks them, or somebody reads them; they are whole.
     pub later: Vec<BackupId>,
     /// They could not be deleted, or something of them is left; the next round tries again.
     pub failed: Vec<(BackupId, Error)>,
@@ -38,11 +38,24 @@ pub async fn delete(store: &dyn Store, archive: &ArchivePath, id: BackupId) -> R
     }
 }
 
-/// Deletes all of `backups`, several at a time.
+/// Deletes one that was judged some time ago, unless somebody has begun to read it since.
+async fn delete_judged(store: &dyn Store, judged: &Listed) -> Result<()> {
+    let there = crate::catalogue::list_in(store, &judged.archive, judged.id.start()).await?;
+    match there.iter().find(|listed| listed.id == judged.id) {
+        Some(now) if now.wanted > judged.wanted => {
+            Err(Error::Locked(format!("the backup {}, which somebody reads,", judged.id)))
+        }
+        Some(now) => delete_listed(store, now).await,
+        None => Ok(()),
+    }
+}
+
+/// Deletes all of `backups`, several at a time; not those that somebody has begun to read since they
+/// were listed.
 pub async fn delete_all(store: &dyn Store, backups: &[&Listed]) -> Pruned {
     let one = |listed: &&Listed| {
         let listed = (*listed).clone();
-        async move { (listed.id, delete_listed(store, &listed).await) }
+        async move { (listed.id, delete_judged(store, &listed).await) }
     };
     let calls: Vec<_> = backups.iter().map(one).collect();
     let outcomes: Vec<_> = stream::iter(calls).buffered(AT_ONCE).collect().await;

@@ -5,16 +5,24 @@
 //! newest, the newest that was not found damaged, one that a restore names, one that the store locks.
 //! Applied a second time it deletes nothing more.
 //!
-//! Time here is the start in the backup's name, which no copying of an archive changes.
+//! Time here is the start in the backup's name, which no copying of an archive changes. One of the future
+//! was told by a clock that was ahead: such backups count as the oldest, so that they push nothing out.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::{SignedDuration, Timestamp, civil::Date, tz::TimeZone};
 
-use crate::{catalogue::Listed, layout::BackupId};
+use crate::{
+    catalogue::{Committed, Listed},
+    error::{Error, Result},
+    layout::BackupId,
+};
 
-/// A backup that was asked for stays for so long: somebody restores from it.
-pub const PIN: SignedDuration = SignedDuration::from_hours(1);
+/// A backup that was asked for stays for so long: somebody restores from it, perhaps over a slow line, or
+/// a container that restores is started again and again.
+pub const PIN: SignedDuration = SignedDuration::from_hours(24);
+/// The clocks of computers differ by this much at most.
+const SKEW: SignedDuration = SignedDuration::from_mins(5);
 /// What is kept when the policy says nothing.
 pub const DEFAULT_MAX_BACKUPS: u32 = 5;
 
@@ -40,15 +48,23 @@ pub struct Policy {
 pub struct Candidate {
     /// Its name.
     pub id: BackupId,
-    /// Whether it was found damaged. It takes nobody's place then.
+    /// Whether something is known to be wrong with it, as [`Listed::flaw`] says. It takes no good one's
+    /// place then.
     pub is_damaged: bool,
     /// Until when the store is known to lock it. (A lock that is not known is found by trying.)
     pub locked_until: Option<Timestamp>,
 }
 
-impl From<&Listed> for Candidate {
-    fn from(listed: &Listed) -> Self {
-        Self { id: listed.id, is_damaged: listed.damaged.is_some(), locked_until: None }
+impl Candidate {
+    /// What list and manifest say.
+    pub fn of(listed: &Listed, committed: &Result<Committed>) -> Self {
+        let manifest = committed.as_ref().ok().map(|committed| &committed.manifest);
+        let flaw = listed.flaw(manifest.map(|manifest| manifest.stored.size));
+        Self {
+            id: listed.id,
+            is_damaged: flaw.is_some() || matches!(committed, Err(Error::Damaged { .. })),
+            locked_until: manifest.and_then(|manifest| manifest.locked_until),
+        }
     }
 }
 
@@ -90,7 +106,7 @@ pub fn judge(
     now: Timestamp,
 ) -> Vec<Verdict> {
     let mut backups = backups.to_vec();
-    backups.sort_by_key(|one| std::cmp::Reverse(age(one.id)));
+    backups.sort_by_key(|one| std::cmp::Reverse(rank(one.id, now)));
     let wanted = wanted(&backups, policy, pinned);
     let verdict = |one: &Candidate| {
         let (fate, why) = match wanted.get(&one.id) {
@@ -126,7 +142,8 @@ fn wanted(
     for newest in [backups, &good] {
         // The clock may have gone back, or revisions may have begun again after a restore: the
         // newest by either is the newest.
-        let ends = [newest.first(), newest.iter().max_by_key(|one| one.id)];
+        let by_time = newest.iter().max_by_key(|one| age(one.id));
+        let ends = [newest.first(), by_time, newest.iter().max_by_key(|one| one.id)];
         ends.into_iter().flatten().for_each(|one| want(one.id, "the newest".to_owned()));
         for rule in policy.rules() {
             rule.choose(newest).for_each(|(id, why)| want(id, why));
@@ -135,6 +152,11 @@ fn wanted(
     let named = backups.iter().filter(|one| pinned.contains(&one.id));
     named.for_each(|one| want(one.id, "named by a restore".to_owned()));
     wanted
+}
+
+/// Orders by time, with those of the future before all others.
+fn rank(id: BackupId, now: Timestamp) -> (bool, (Timestamp, u64)) {
+    (id.start().duration_since(now) <= SKEW, age(id))
 }
 
 /// Orders by time, then by revision.

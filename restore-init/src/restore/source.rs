@@ -11,6 +11,8 @@ use archive::{
     store::{Patience, Store},
 };
 
+use jiff::Timestamp;
+
 use super::{
     config::{Config, From},
     problem::Problem,
@@ -95,6 +97,10 @@ async fn in_store(
         (Some(id), Some(uid)) => (ArchivePath::new(namespace, cluster, uid)?, id),
         (asked, _) => listed(config, &*store, namespace, cluster, asked).await?,
     };
+    // Retention leaves a backup alone that is being read, whoever prunes there.
+    if let Err(error) = catalogue::want(&*store, &archive, id, now()).await {
+        eprintln!("it could not be noted that {id} is read, so do not prune there now: {error}");
+    }
     let committed = catalogue::read(&*store, &archive, id).await?;
     Ok((committed, Way::Store(store, archive)))
 }
@@ -109,16 +115,33 @@ async fn listed(
     let mut backups = catalogue::list_of_name(store, namespace, cluster).await?;
     backups.retain(|backup| config.uid.as_deref().is_none_or(|uid| backup.archive.uid() == uid));
     let found = match asked {
-        Some(id) => catalogue::by_id(&backups, id, config.uid.as_deref())?,
-        None => catalogue::newest(&backups).ok_or_else(|| {
+        Some(id) => catalogue::by_id(&backups, id, config.uid.as_deref())?.clone(),
+        None => newest(store, &backups).await?.ok_or_else(|| {
             Problem::NoBackup(format!(
                 "{} holds no backup of {namespace}/{cluster}; check --from, --namespace, --cluster and --uid",
                 store.name()
             ))
         })?,
     };
-    say_what_else(&backups, found);
-    Ok((found.archive.clone(), found.id))
+    say_what_else(&backups, &found);
+    Ok((found.archive, found.id))
+}
+
+#[expect(clippy::disallowed_methods, reason = "the edge: a note beside the backup bears the time")]
+fn now() -> Timestamp {
+    Timestamp::now()
+}
+
+/// The newest with which nothing is known to be wrong. It says which newer ones there are. When something
+/// is wrong with all, what it is with the newest is found while it is read.
+async fn newest(store: &dyn Store, backups: &[Listed]) -> Result<Option<Listed>, Problem> {
+    let Some(newest) = catalogue::newest_whole(store, backups).await? else {
+        return Ok(catalogue::newest(backups).cloned());
+    };
+    for (id, flaw) in &newest.passed_over {
+        eprintln!("the newer backup {id} is passed over: {flaw}");
+    }
+    Ok(Some(newest.listed))
 }
 
 /// Which clusters else have borne the name: nobody should restore the wrong one unawares.

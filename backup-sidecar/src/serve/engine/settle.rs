@@ -41,9 +41,8 @@ impl Engine {
     fn opened(&mut self, outcome: archive::Result<Arc<dyn Store>>) {
         match outcome {
             Ok(store) => {
-                let Parts { archive, url, taker, clock, .. } = &self.parts;
-                let clock = taker.is_some().then(|| clock.clone());
-                let stock = Stock::new(store, archive.clone(), url, clock);
+                let Parts { archive, url, clock, .. } = &self.parts;
+                let stock = Stock::new(store, archive.clone(), url, clock.clone());
                 self.shown.stock.get_or_init(|| Arc::new(stock));
             }
             Err(error) => self.store_failed(&error.into()),

@@ -3,6 +3,7 @@ use std::time::Duration;
 use api::sidecar::{BackupList, StoredBackup};
 use archive::digest::Digest;
 use archive::layout::ArchivePath;
+use archive::store::Store;
 use axum::http::Method;
 
 use super::fixture::Site;
@@ -128,6 +129,57 @@ async fn retention_spares_a_backup_that_somebody_is_restoring_from() {
 }
 
 #[tokio::test]
+async fn retention_spares_a_backup_that_a_reader_elsewhere_gives_to_a_restore() {
+    let mut world = World::new();
+    world.max_backups = 1;
+    let site = Site::with(world, Limits::default()).await;
+    site.until(async || site.world.status().backups == 1).await;
+    let mut world = World::new();
+    (world.store, world.is_reader) = (site.world.store.clone(), true);
+    let reader = Site::with(world, Limits::default()).await;
+    reader.until(async || reader.world.status().backups == 1).await;
+    let first: BackupList = reader.get("/v1/backups").await.json();
+    let path = format!("/v1/backups/{}/manifest", first.backups[0].id);
+    assert_eq!(reader.get(&path).await.status.as_u16(), 200);
+    for _ in 0..3 {
+        site.world.now().await.unwrap();
+    }
+    site.until(async || site.world.stored().await == 2).await;
+    assert_eq!(reader.get(&path).await.status.as_u16(), 200);
+}
+
+#[tokio::test]
+async fn a_backup_whose_data_is_gone_or_cut_is_shown_and_is_nobodys_newest() {
+    let mut world = World::new();
+    world.max_backups = 1;
+    let mut site = Site::with(world, Limits::default()).await;
+    site.until(async || site.world.status().backups == 1).await;
+    let good: BackupList = site.get("/v1/backups").await.json();
+    let good = &good.backups[0].id;
+    // As a later one of which a lifecycle rule took the data.
+    let (archive, time) = (site.world.archive.clone(), site.world.clock.now());
+    for (revision, data) in [(900_u64, None), (901, Some("half"))] {
+        let time = time + jiff::SignedDuration::from_secs(revision.cast_signed());
+        let manifest = manifest(&archive, revision, time, time);
+        put(&*site.world.store, &archive, &manifest, data.unwrap_or_default().into()).await;
+        if data.is_none() {
+            site.world.store.delete(&archive.data(manifest.id).unwrap()).await.unwrap();
+        }
+    }
+    let newest = site.get("/v1/backup").await;
+    assert_eq!((newest.status.as_u16(), &newest.body[..]), (200, &b"plums"[..]));
+    assert_eq!(newest.header("x-revision"), "100");
+    let listed: BackupList = site.get("/v1/backups").await.json();
+    let damaged: Vec<_> =
+        listed.backups.iter().map(|one| one.damaged.clone().unwrap_or_default()).collect();
+    assert_eq!(damaged[0], "its data has 4 bytes where its manifest says 25; delete it");
+    assert_eq!(damaged[1], "its data is not in the store; delete it");
+    site.world.start();
+    site.until(async || site.world.status().backups > 0).await;
+    assert_eq!(site.get(&format!("/v1/backups/{good}")).await.status.as_u16(), 200);
+}
+
+#[tokio::test]
 async fn retention_spares_it_after_a_restart_too() {
     let mut world = World::new();
     world.max_backups = 1;
@@ -147,7 +199,8 @@ async fn retention_spares_it_after_a_restart_too() {
     let id = first.parse().unwrap();
     let notes = site.world.notes(id).await;
     assert_eq!(notes.len(), 1, "one note for all pieces: {notes:?}");
-    site.world.jump.store(3601, std::sync::atomic::Ordering::SeqCst);
+    let later = archive::retention::PIN.as_secs() + 1;
+    site.world.jump.store(later, std::sync::atomic::Ordering::SeqCst);
     site.world.now().await.unwrap();
     site.until(async || site.world.stored().await == 1).await;
     assert!(site.world.notes(id).await.is_empty(), "it went with the backup");
@@ -161,7 +214,10 @@ async fn a_reader_gives_everything_and_changes_nothing() {
     let site = Site::with(world, Limits::default()).await;
     site.until(async || site.world.status().backups == 2).await;
     let path = format!("/v1/backups/{}", all[0].id);
+    let id = all[0].id.parse().unwrap();
+    assert_eq!(site.world.notes(id).await, [""; 0]);
     assert_eq!(site.get(&format!("{path}/data")).await.status.as_u16(), 200);
+    assert_eq!(site.world.notes(id).await.len(), 1, "for the sidecar that prunes there");
     assert_eq!(site.get("/v1/backup").await.status.as_u16(), 200);
     for refused in [
         site.get("/v1/backupnow").await,

@@ -22,7 +22,7 @@ async fn half_a_backup(store: &Objects, start: Timestamp) -> BackupId {
 }
 
 async fn found(store: &Objects, now: Timestamp) -> Abandoned {
-    find(store, &fixture::archive(), now).await.unwrap()
+    find(store, &fixture::archive().folder().unwrap(), now).await.unwrap()
 }
 
 #[tokio::test]
@@ -68,6 +68,26 @@ async fn a_manifest_that_came_after_the_look_saves_its_folder() {
 }
 
 #[tokio::test]
+async fn a_writer_that_is_still_at_work_finds_its_note_gone_before_its_data() {
+    let store: std::sync::Arc<dyn Store> = std::sync::Arc::new(Objects::memory());
+    let begin = crate::attempt::Attempt::begin(store.clone(), fixture::archive(), at("10:00:00"));
+    let attempt = begin.await.unwrap();
+    let id = attempt.id(7);
+    put(&*store, fixture::archive().data(id).unwrap(), "plums").await;
+    put(&*store, fixture::archive().verification(id, at("11:00:00"), true).unwrap(), "{}").await;
+    let left = find(&*store, &fixture::archive().folder().unwrap(), tomorrow()).await.unwrap();
+    let names: Vec<_> =
+        left.objects().map(|key| key.as_str().rsplit('/').next().unwrap()).collect();
+    assert_eq!((names[0], names[2]), ("attempt.json", "data.db.gz"), "{names:?}");
+
+    assert_eq!(remove(&*store, &left).await.unwrap(), 3);
+
+    let manifest = fixture::manifest(7, &at("10:00:00").to_string());
+    assert_eq!(attempt.commit(&manifest).await.unwrap_err().reason(), "AlreadyExists");
+    assert!(crate::catalogue::list(&*store, &fixture::archive()).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn what_a_person_put_there_stays() {
     let store = Objects::memory();
     let id = half_a_backup(&store, at("10:00:00")).await;
@@ -88,7 +108,7 @@ async fn an_unfinished_upload_goes_after_a_day() {
     upload.write(Bytes::from_static(b"plums")).await.unwrap();
     // As a killed process leaves it.
     std::mem::forget(upload);
-    let archive = fixture::archive();
+    let archive = fixture::archive().folder().unwrap();
 
     assert!(find(&store, &archive, at("20:00:00")).await.unwrap().is_empty());
     let left = find(&store, &archive, tomorrow()).await.unwrap();

@@ -8,15 +8,50 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::Listed;
+use super::{Committed, Listed};
 use crate::{
     error::{Error, Result},
     layout::{ArchivePath, BackupId},
+    store::Store,
 };
 
 /// Newest first within an archive; the archive with the lesser path first.
 pub(super) fn newest_first(one: &Listed, other: &Listed) -> Ordering {
     one.archive.cmp(&other.archive).then_with(|| other.id.cmp(&one.id))
+}
+
+/// The newest backup with which nothing is known to be wrong.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Newest {
+    /// The backup.
+    pub listed: Listed,
+    /// Its manifest.
+    pub committed: Committed,
+    /// The newer ones, and what is wrong with each.
+    pub passed_over: Vec<(BackupId, String)>,
+}
+
+/// The newest of which neither list nor manifest shows a flaw. Nothing when there is none. A manifest of
+/// a later version ends the search: what is newest cannot be told then.
+pub async fn newest_whole(store: &dyn Store, backups: &[Listed]) -> Result<Option<Newest>> {
+    let mut left: Vec<&Listed> = backups.iter().collect();
+    let mut passed_over = Vec::new();
+    while let Some(listed) = newest_of(left.iter().copied()) {
+        left.retain(|one| *one != listed);
+        let flaw = match super::read(store, &listed.archive, listed.id).await {
+            Ok(committed) => match listed.flaw(Some(committed.manifest.stored.size)) {
+                None => {
+                    let listed = listed.clone();
+                    return Ok(Some(Newest { listed, committed, passed_over }));
+                }
+                Some(flaw) => flaw,
+            },
+            Err(error @ (Error::Damaged { .. } | Error::NotFound(_))) => error.to_string(),
+            Err(error) => return Err(error),
+        };
+        passed_over.push((listed.id, flaw));
+    }
+    Ok(None)
 }
 
 /// The newest of each archive, and of those the one committed last.

@@ -52,7 +52,7 @@ pub(crate) fn manifest(revision: u64, started: &str) -> Manifest {
         raw: Raw { size: 5, sha256: Digest::of(b"plums"), unknown: unknown() },
         stored: Stored {
             object: DATA.into(),
-            size: 25,
+            size: 13,
             sha256: Digest::of(b"gzipped"),
             encodings: vec![GZIP.into()],
             unknown: unknown(),

@@ -69,6 +69,62 @@ async fn the_last_finding_is_what_counts() {
     assert_eq!(found("13:00:00", true).await, (Some(at("13:00:00")), None));
 }
 
+#[test]
+fn damage_is_not_hidden_by_a_finding_of_a_clock_that_was_ahead() {
+    let id = BackupId::new(5, at("10:00:00"));
+    let finding = |name: &str, is_good, stored: &str| {
+        let key = archive().verification(id, at(name), is_good).unwrap();
+        let kind = if is_good { Kind::Verified(at(name)) } else { Kind::Damaged(at(name)) };
+        (kind, Entry { key, size: 2, modified: at(stored) })
+    };
+    let manifest =
+        Entry { key: archive().manifest(id).unwrap(), size: 9, modified: at("10:00:01") };
+    let ahead = finding("13:00:00", true, "12:00:00");
+    let mut folder = Folder { entries: vec![(Kind::Manifest(5), manifest), ahead] };
+    folder.entries.push(finding("12:02:00", false, "12:02:00"));
+    assert_eq!(folder.list(&archive(), id.start())[0].damaged, Some(at("12:02:00")));
+    folder.entries.push(finding("12:03:00", true, "12:03:00"));
+    assert_eq!(folder.list(&archive(), id.start())[0].damaged, None);
+}
+
+#[tokio::test]
+async fn a_backup_without_its_data_or_with_a_part_of_it_is_never_the_newest() {
+    let store = memory();
+    let good = fixture::store(&*store, 5, "10:00:00").await;
+    let [gone, cut, bad] = [
+        fixture::store(&*store, 6, "11:00:00").await,
+        fixture::store(&*store, 7, "12:00:00").await,
+        fixture::store(&*store, 8, "13:00:00").await,
+    ];
+    for id in [gone, cut] {
+        store.delete(&archive().data(id).unwrap()).await.unwrap();
+    }
+    put(&*store, archive().data(cut).unwrap(), "plums in").await;
+    put(&*store, archive().verification(bad, at("14:00:00"), false).unwrap(), "{}").await;
+
+    let all = list(&*store, &archive()).await.unwrap();
+    let newest = newest_whole(&*store, &all).await.unwrap().unwrap();
+
+    assert_eq!((newest.listed.id, newest.committed.manifest.id), (good, good));
+    let passed: Vec<_> = newest.passed_over.iter().map(|(id, _)| *id).collect();
+    assert_eq!(passed, [bad, cut, gone]);
+    let why = |index: usize| newest.passed_over[index].1.as_str();
+    assert!(why(0).starts_with("at 2026-11-22T14:00:00Z it was read back and found damaged"));
+    assert_eq!(why(1), "its data has 8 bytes where its manifest says 13; delete it");
+    assert_eq!(why(2), "its data is not in the store; delete it");
+    assert_eq!(newest_whole(&*store, &all[..3]).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn an_archive_is_found_by_what_died_in_it_too() {
+    let store = memory();
+    let other = ArchivePath::new("prod", "orders", "other").unwrap();
+    let id = fixture::store(&*store, 5, "10:00:00").await;
+    put(&*store, other.data(id).unwrap(), "half").await;
+    let found = archives(&*store, None).await.unwrap();
+    assert_eq!(found.into_iter().collect::<Vec<_>>(), [archive(), other]);
+}
+
 #[tokio::test]
 async fn a_manifest_is_read_with_the_digest_of_its_bytes() {
     let store = memory();

@@ -121,7 +121,7 @@ async fn what_a_broken_deletion_leaves_is_in_no_list_and_found_as_abandoned() {
     assert_eq!(pruned.failed, [(id, down())]);
     assert_eq!(listed(&store).await, []);
     let late = "2099-01-01T00:00:00Z".parse().unwrap();
-    let found = abandoned::find(&store, &fixture::archive(), late).await.unwrap();
+    let found = abandoned::find(&store, &fixture::archive().folder().unwrap(), late).await.unwrap();
     assert!(found.objects().any(|key| key.as_str().ends_with("data.db.gz")), "{found:?}");
     abandoned::remove(&store, &found).await.unwrap();
     assert_eq!(objects(&store).await, 0);
@@ -139,6 +139,20 @@ async fn a_locked_backup_stays_whole_for_later_and_holds_up_no_other() {
     assert_eq!((pruned.deleted, pruned.later), (vec![free], vec![locked]));
     assert_eq!(listed(&store).await, all[..1]);
     assert_eq!(objects(&store).await, 3);
+}
+
+#[tokio::test]
+async fn one_that_somebody_has_begun_to_read_since_the_list_stays() {
+    let store = Objects::memory();
+    let [read, gone] =
+        [fixture::store(&store, 5, "10:00:00").await, fixture::store(&store, 9, "11:00:00").await];
+    let all = listed(&store).await;
+    catalogue::want(&store, &fixture::archive(), read, fixture::at("12:00:00")).await.unwrap();
+
+    let pruned = delete_all(&store, &all.iter().collect::<Vec<_>>()).await;
+
+    assert_eq!((pruned.deleted, pruned.later), (vec![gone], vec![read]));
+    assert_eq!(objects(&store).await, 4);
 }
 
 #[tokio::test]

@@ -95,6 +95,59 @@ fn a_clock_that_went_back_deletes_neither_end() {
 }
 
 #[test]
+fn those_of_a_clock_that_was_ahead_push_nothing_out() {
+    let ahead = ["2036-01-01", "2036-01-02", "2036-01-03", "2036-01-04", "2036-01-05"]
+        .map(|day| one(&format!("{day}T10:00:00Z")));
+    let mut today =
+        ["09:00", "10:00", "11:00", "12:04"].map(|time| one(&format!("2026-11-24T{time}:00Z")));
+    for (candidate, more) in today.iter_mut().zip(1..) {
+        let revision = ahead[4].id.revision() + more;
+        candidate.id = BackupId::new(revision, candidate.id.start());
+    }
+    let all: Vec<_> = ahead.into_iter().chain(today).collect();
+    let policy = Policy { max_backups: Some(4), ..Policy::default() };
+    let expected = [
+        "2026-11-24T12:04:00Z",
+        "2026-11-24T11:00:00Z",
+        "2026-11-24T10:00:00Z",
+        "2026-11-24T09:00:00Z",
+        "2036-01-05T10:00:00Z",
+    ];
+    assert_eq!(kept(&all, &policy), expected);
+}
+
+#[test]
+fn one_without_its_data_takes_no_good_ones_place() {
+    use crate::{catalogue::fixture, digest::Digest, layout::ArchivePath};
+
+    let listed = |revision, time: &str, stored_size| Listed {
+        archive: ArchivePath::new("prod", "orders", "0e1f-77").unwrap(),
+        id: BackupId::new(revision, fixture::at(time)),
+        committed: fixture::at(time),
+        stored_size,
+        verified: None,
+        damaged: None,
+        wanted: None,
+        others: Vec::new(),
+        shares_its_folder: false,
+    };
+    let manifest = fixture::manifest(7, "2026-11-22T12:00:00Z");
+    let whole = manifest.stored.size;
+    let committed = Ok(Committed { manifest, digest: Digest::of(b"") });
+    let unreadable = Err(Error::damaged("plum", "it is no JSON"));
+    let policy = Policy { max_backups: Some(1), ..Policy::default() };
+    for (stored_size, read) in
+        [(None, &committed), (Some(whole - 1), &committed), (Some(whole), &unreadable)]
+    {
+        let good = Candidate::of(&listed(5, "10:00:00", Some(whole)), &committed);
+        let bad = Candidate::of(&listed(7, "12:00:00", stored_size), read);
+        assert!(bad.is_damaged && !good.is_damaged);
+        let stay = kept(&[good, bad], &policy);
+        assert_eq!(stay.len(), 2, "{stored_size:?}");
+    }
+}
+
+#[test]
 fn what_is_pinned_stays_and_what_is_locked_goes_later() {
     let backups = ["2026-11-01T10:00:00Z", "2026-11-01T11:00:00Z", "2026-11-01T12:00:00Z"].map(one);
     let [mut oldest, middle, newest] = backups;

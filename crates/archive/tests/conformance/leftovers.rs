@@ -56,12 +56,12 @@ async fn thousands_go(endpoint: &str) {
     other.write(made(archive::store::PART)).await.unwrap();
 
     let soon = start(0) + jiff::SignedDuration::from_hours(20);
-    assert!(abandoned::find(&*store, &archive, soon).await.unwrap().is_empty());
+    assert!(abandoned::find(&*store, &archive.folder().unwrap(), soon).await.unwrap().is_empty());
     let later = "2099-01-01T00:00:00Z".parse().unwrap();
-    let found = abandoned::find(&*store, &archive, later).await.unwrap();
+    let found = abandoned::find(&*store, &archive.folder().unwrap(), later).await.unwrap();
     assert_eq!(found.len(), OF_ONE + OF_OTHERS);
     assert_eq!(abandoned::remove(&*store, &found).await, Ok(OF_ONE + OF_OTHERS));
-    assert!(abandoned::find(&*store, &archive, later).await.unwrap().is_empty());
+    assert!(abandoned::find(&*store, &archive.folder().unwrap(), later).await.unwrap().is_empty());
     assert_eq!(store.unfinished(&key("v1/shop/kv2")).await.unwrap().len(), 1);
     other.abort().await.unwrap();
 }

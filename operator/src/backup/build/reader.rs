@@ -75,11 +75,9 @@ fn pod(cluster: &Validated, reading: &Reading<'_>, image: &str) -> PodSpec {
         tls: objects::restore_reader_tls(name),
         claim: reading.claim.unwrap_or_default().to_owned(),
     };
-    let mut reader = container::sidecar(reading.place, image);
-    for mount in reader.volume_mounts.iter_mut().flatten() {
-        // What is there is never changed.
-        mount.read_only = Some(true);
-    }
+    // The volume may be written to: that a backup is being read is noted beside it, for the sidecar that
+    // prunes there. Nothing that is there is changed.
+    let reader = container::sidecar(reading.place, image);
     PodSpec {
         containers: vec![Container {
             name: CONTAINER.into(),
