@@ -171,6 +171,20 @@ async fn a_bucket_whose_server_is_gone_delays_a_deletion_by_a_minute_and_no_more
     .await
 }
 
+/// The store is fine, but nobody gives a snapshot: the same.
+#[tokio::test]
+async fn an_etcd_that_does_not_answer_delays_a_deletion_by_a_minute_and_no_more() -> Result<()> {
+    in_a_bucket("etcd-dead", async |sandbox, place| {
+        let cluster = sandbox.cluster("kv", place.spec(&json!({}))).await?;
+        let whole = cluster.whole(1).await?;
+        backups(&cluster, "a first backup", |told| told.backups >= 1).await?;
+        let member = whole.pods.first().context("no pod")?;
+        cluster.black_hole(&sandbox.kube, member, true).await?;
+        given_up_after_a_minute(sandbox, &cluster).await
+    })
+    .await
+}
+
 async fn given_up_after_a_minute(sandbox: &Sandbox, cluster: &TestCluster) -> Result<()> {
     let before = sandbox.age();
     delete(sandbox, cluster).await?;

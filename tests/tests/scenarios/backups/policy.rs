@@ -47,7 +47,7 @@ fn changes(bucket: &Bucket) -> Vec<Value> {
         to_bucket,
         json!({"s3": {"prefix": "moved"}}),
         json!({"storageType": "GCS", "s3": null, "gcs": {"bucket": "nowhere"}}),
-        json!({"storageType": "Azure", "gcs": null, "azure": {"account": "no", "container": "no"}}),
+        json!({"storageType": "Azure", "gcs": null, "azure": {"account": "nobody", "container": "nowhere"}}),
         json!({"storageType": "PersistentVolume", "azure": null, "pv": {"volumeSizeInMB": 64}}),
     ]
 }
