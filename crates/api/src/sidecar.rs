@@ -200,10 +200,20 @@ pub enum RequestState {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct BackupList {
-    /// The store that was asked, as its URL without options.
+    /// The store that was asked, as [`store_identity`] gives it.
     pub store: String,
     /// The backups.
     pub backups: Vec<StoredBackup>,
+}
+
+/// Which store a URL means: its options say how it is used, but the endpoint says where it is.
+pub fn store_identity(url: &str) -> String {
+    let (root, options) = url.split_once('?').unwrap_or((url, ""));
+    let root = root.trim_end_matches('/');
+    match options.split('&').find(|option| option.starts_with("endpoint=")) {
+        Some(endpoint) => format!("{root}?{endpoint}"),
+        None => root.to_owned(),
+    }
 }
 
 /// Body of every answer that is not 2xx: one sentence that says what to do.
@@ -227,4 +237,19 @@ pub mod paths {
     pub const ETCD_TLS: &str = "/etc/etcd-backup-sidecar/etcd-tls";
     /// The backup volume, with storageType `PersistentVolume`.
     pub const VOLUME: &str = "/var/lib/etcd-backups";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_endpoint_makes_another_store_and_other_options_do_not() {
+        let plain = store_identity("s3://backups/etcd/?region=eu&lock=governance");
+        assert_eq!(plain, "s3://backups/etcd");
+        let weed =
+            store_identity("s3://backups/etcd?region=eu&endpoint=http%3A%2F%2Fweed&sse=AES256");
+        assert_eq!(weed, "s3://backups/etcd?endpoint=http%3A%2F%2Fweed");
+        assert_eq!(store_identity("file:///var/lib/x"), "file:///var/lib/x");
+    }
 }

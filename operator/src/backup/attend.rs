@@ -11,6 +11,7 @@ use std::fmt::Debug;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use api::sidecar::store_identity;
 use api::{finalizers, objects, ports};
 use jiff::{SignedDuration, Timestamp};
 use k8s_openapi::api::apps::v1::Deployment;
@@ -165,7 +166,7 @@ impl Attendant<'_> {
         let Some(stored) = seen.backups.as_ref().filter(|_| is_now) else { return };
         let Some(sidecar) = self.room.links.client(&self.cluster.uid) else { return };
         let (client, caches, cluster) = (self.client, self.caches, self.cluster);
-        let recorder = Recorder { client, caches, cluster, store: backup.store.clone() };
+        let recorder = Recorder { client, caches, cluster, store: store_identity(&backup.store) };
         match recorder.keep(stored, &sidecar).await {
             Ok(false) | Err(Error::Conflict { .. }) => {}
             Ok(true) => self.room.links.nudge(&self.key()),
@@ -262,7 +263,6 @@ impl Attendant<'_> {
         Ok(Some(client))
     }
 
-    /// What is known of the Secrets; the certificate is read if nothing is.
     /// A client for another address of this cluster's: a restore's reader. `None` while there is no
     /// certificate.
     pub async fn caller(
@@ -291,6 +291,7 @@ impl Attendant<'_> {
         Secrets::new(self.client, self.cluster).remove_reader().await
     }
 
+    /// What is known of the Secrets; the certificate is read if nothing is.
     async fn known(&self) -> Result<Option<Known>, Error> {
         if let Some(known) = self.room.known(&self.cluster.uid) {
             return Ok(Some(known));

@@ -120,9 +120,12 @@ impl SidecarClient {
 
     /// The stored backups of this cluster, newest first.
     pub async fn backups(&self) -> Result<Vec<StoredBackup>, ClientError> {
-        let limit = ANSWER + SLACK;
-        let list: BackupList = self.read(Method::GET, "/v1/backups", None, limit).await?;
-        Ok(list.backups)
+        self.list().await.map(|list| list.backups)
+    }
+
+    /// The same, and where they are.
+    pub async fn list(&self) -> Result<BackupList, ClientError> {
+        self.read(Method::GET, "/v1/backups", None, ANSWER + SLACK).await
     }
 
     /// What is stored now of all clusters that bore this name, and where.

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::finalizers;
-use api::sidecar::BackupOrder;
+use api::sidecar::{BackupOrder, store_identity};
 use api::v1beta1::{Cluster, FinalBackupStatus};
 use hyper::StatusCode;
 use jiff::{SignedDuration, Timestamp};
@@ -258,11 +258,11 @@ impl Farewell<'_> {
             client: &self.ctx.client,
             caches: &self.ctx.caches,
             cluster: self.validated,
-            store: self.backup.store.clone(),
+            store: store_identity(&self.backup.store),
         };
         let kept = async {
             let stored = client
-                .backups()
+                .list()
                 .await
                 .map_err(|source| Error::Sidecar { what: "listing the backups", source })?;
             while recorder.keep(&stored, client).await? {}

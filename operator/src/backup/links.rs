@@ -17,7 +17,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use api::sidecar::{SidecarStatus, StoredBackup};
+use api::sidecar::{BackupList, SidecarStatus};
 use jiff::Timestamp;
 use kube::runtime::reflector::ObjectRef;
 use tokio::sync::{mpsc, watch};
@@ -41,7 +41,7 @@ pub struct Seen {
     /// Its status; none before its first answer.
     pub status: Option<Arc<SidecarStatus>>,
     /// The stored backups, newest first; none before they were listed.
-    pub backups: Option<Arc<Vec<StoredBackup>>>,
+    pub backups: Option<Arc<BackupList>>,
     /// Why they could not be listed anew since they may have changed.
     pub unlisted: Option<String>,
     /// Why it does not answer, and since when.
@@ -224,7 +224,7 @@ impl Follower {
         if !is_same || seen.backups.is_none() {
             // A store that hangs does not keep the word of it.
             self.note(seen.clone());
-            match client.backups().await {
+            match client.list().await {
                 Ok(backups) => (seen.backups, seen.unlisted) = (Some(Arc::new(backups)), None),
                 Err(error) => seen.unlisted = Some(error.to_string()),
             }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::finalizers;
-use api::sidecar::{BackupOrder, BackupRequest, RequestState};
+use api::sidecar::{BackupOrder, BackupRequest, RequestState, store_identity};
 use api::v1beta1::{Backup, BackupPhase, BackupStatus, Cluster};
 use kube::runtime::controller::Action;
 use kube::runtime::reflector::ObjectRef;
@@ -16,7 +16,7 @@ use kube::{Api, Resource, ResourceExt};
 use self::next::{Next, Source, next};
 use super::attend::Attendant;
 use super::client::{ClientError, SidecarClient};
-use super::{finalizer, records};
+use super::{finalizer, policy, records};
 use crate::caches::GuardedBackup;
 use crate::call::{is_namespace_ending, within};
 use crate::clock;
@@ -64,6 +64,9 @@ async fn look(cached: &Backup, ctx: &Context) -> Result<Action, Error> {
         }
         (Next::Release(told), _) => release(&backup, told, ctx).await,
         (Next::Say(status), _) => say(&backup, *status, ctx).await,
+        (Next::Remove(id), _) if lies_elsewhere(&backup, ctx) => {
+            release(&backup, Some(next::elsewhere(&backup, &id)), ctx).await
+        }
         (Next::Remove(id), Some(sidecar)) => remove(&backup, &id, &sidecar, ctx).await,
         (Next::Order, Some(sidecar)) => order(&backup, &source, &sidecar, ctx).await,
         (Next::Remove(id), None) if next::is_late(&backup, clock::now(), ctx.started) => {
@@ -92,6 +95,19 @@ async fn source(backup: &Backup, ctx: &Context) -> (Source, Option<Arc<SidecarCl
         Ok(Some(sidecar)) => (Source::Ready { uid }, Some(sidecar)),
         Ok(None) => (Source::Silent("the backup sidecar does not run yet".into()), None),
         Err(error) => (Source::Silent(error.sentence()), None),
+    }
+}
+
+/// Whether the cluster's policy names another store than that in which the backup lies: its sidecar
+/// would find nothing there, and call that removed.
+fn lies_elsewhere(backup: &Backup, ctx: &Context) -> bool {
+    let key =
+        ObjectRef::new(&backup.spec.cluster_name).within(&backup.namespace().unwrap_or_default());
+    let Some(guarded) = ctx.caches.clusters.get(&key) else { return false };
+    let Ok(cluster) = &guarded.0 else { return false };
+    match policy::validate(cluster, &ctx.backup.defaults) {
+        Some(Ok(policy)) => !records::lies_in(backup, &store_identity(&policy.store)),
+        _ => false,
     }
 }
 

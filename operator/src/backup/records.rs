@@ -8,15 +8,15 @@ mod diff;
 
 use std::sync::Arc;
 
-use api::sidecar::StoredBackup;
+use api::sidecar::{BackupList, StoredBackup};
 use api::v1beta1::{Backup, BackupSpec, BackupStatus};
 use api::{annotations, labels, objects};
 use kube::api::{DeleteParams, PostParams, Preconditions};
 use kube::{Api, Client, ResourceExt};
 
-pub use self::diff::status_of;
+pub use self::diff::{lies_in, status_of};
 
-use self::diff::{Diff, diff};
+use self::diff::{Diff, diff, status_in};
 use super::client::SidecarClient;
 use crate::caches::Caches;
 use crate::call::{is_namespace_ending, is_not_found, within};
@@ -34,27 +34,30 @@ pub struct Recorder<'a> {
     pub caches: &'a Caches,
     /// The cluster.
     pub cluster: &'a Validated,
-    /// The store's URL: records of another store are let be.
+    /// Which store its policy names: records of another one are let be.
     pub store: String,
 }
 
 impl Recorder<'_> {
-    /// Brings the records to what is stored; true when more is to be done.
-    pub async fn keep(
-        &self,
-        stored: &[StoredBackup],
-        sidecar: &SidecarClient,
-    ) -> Result<bool, Error> {
+    /// Brings the records to what is stored; true when more is to be done. A list of another store, by
+    /// a sidecar of an earlier policy, says nothing.
+    pub async fn keep(&self, list: &BackupList, sidecar: &SidecarClient) -> Result<bool, Error> {
+        if list.store != self.store {
+            return Ok(false);
+        }
         let existing = self.existing();
-        let mut todo = self.diff(stored, &existing);
+        let mut todo = self.diff(&list.backups, &existing);
         let sure;
         if !todo.remove.is_empty() {
             // The list may be older than the record. One that is asked for now is not.
             sure = sidecar
-                .backups()
+                .list()
                 .await
                 .map_err(|source| Error::Sidecar { what: "listing the backups", source })?;
-            todo = self.diff(&sure, &existing);
+            if sure.store != self.store {
+                return Ok(false);
+            }
+            todo = self.diff(&sure.backups, &existing);
         }
         self.carry_out(&todo).await
     }
@@ -98,7 +101,7 @@ impl Recorder<'_> {
         let wanted = self.record(stored);
         let params = PostParams { field_manager: Some(api::FIELD_MANAGER.into()), dry_run: false };
         match within("recording a backup", self.api().create(&params, &wanted)).await {
-            Ok(made) => write_status(self.client, &made, status_of(stored)).await,
+            Ok(made) => write_status(self.client, &made, status_in(&self.store, stored)).await,
             Err(Error::Conflict { .. }) => Ok(()),
             Err(error) => Err(error),
         }

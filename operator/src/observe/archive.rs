@@ -54,7 +54,7 @@ fn heard(seen: &Seen, uid: &str) -> Result<Vec<BackupRef>, String> {
         return Err(why.clone());
     }
     let all = seen.backups.as_ref().ok_or("it has not said yet what is stored")?;
-    Ok(own(all, uid))
+    Ok(own(&all.backups, uid))
 }
 
 /// Backups of earlier clusters of the name are nobody's business here, and one that is known to be
@@ -93,6 +93,7 @@ fn order(request: BackupRequest) -> Order {
 mod tests {
     use std::sync::Arc;
 
+    use api::sidecar::BackupList;
     use serde_json::{Value, json};
 
     use super::*;
@@ -135,7 +136,8 @@ mod tests {
 
     #[test]
     fn a_sidecar_that_is_silent_is_not_believed_on_what_it_said_before() {
-        let backups = Some(Arc::new(vec![stored("a", &json!({}))]));
+        let list = BackupList { backups: vec![stored("a", &json!({}))], ..BackupList::default() };
+        let backups = Some(Arc::new(list));
         let mut seen = Seen { backups, ..Seen::default() };
         assert_eq!(ids(&heard(&seen, "u-1").unwrap()), ["a"]);
         let why = "it cannot be reached".to_owned();

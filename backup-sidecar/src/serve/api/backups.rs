@@ -32,7 +32,7 @@ pub(super) async fn list(
         // Revisions of different clusters cannot be compared.
         backups.sort_by_key(|backup| Reverse(backup.finish_time));
     }
-    json(StatusCode::OK, &BackupList { store: stock.url().to_owned(), backups })
+    json(StatusCode::OK, &BackupList { store: stock.identity().to_owned(), backups })
 }
 
 /// One backup.

@@ -116,6 +116,10 @@ pub struct BackupStatus {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub location: Option<String>,
 
+    /// The store that it is in: the store's URL, with the endpoint as its only option.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub store: Option<String>,
+
     /// UID of the cluster that it is of. A cluster made again under the same name has another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub cluster_uid: Option<String>,

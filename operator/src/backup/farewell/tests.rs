@@ -192,7 +192,9 @@ async fn a_last_backup_is_ordered_recorded_and_told_before_the_cluster_goes() {
                                "backup": stored("2a-20261124T030000Z")});
             (Code::OK, order)
         }
-        "GET /v1/backups" => (Code::OK, json!({"backups": [stored("2a-20261124T030000Z")]})),
+        "GET /v1/backups" => {
+            (Code::OK, json!({"store": VOLUME, "backups": [stored("2a-20261124T030000Z")]}))
+        }
         other => panic!("{other}"),
     });
     let sidecar = sidecar.await;

@@ -129,6 +129,16 @@ pub fn kept(note: String) -> Happening {
     Happening { warning: true, reason: "BackupKept", note, pod: None }
 }
 
+/// What is told of a stored backup in a store that the policy does not name any more.
+pub fn elsewhere(backup: &Backup, id: &str) -> Happening {
+    let status = backup.status.as_ref();
+    let location = status.and_then(|status| status.location.as_deref()).unwrap_or_default();
+    kept(format!(
+        "the stored backup {id} stays, for spec.backup of the cluster names another store by now; it \
+         lies in {location}"
+    ))
+}
+
 /// Whether the object has waited long enough for its deletion.
 pub fn is_late(backup: &Backup, now: Timestamp, started: Timestamp) -> bool {
     let deleted = backup.metadata.deletion_timestamp.as_ref().map_or(now, |time| time.0);

@@ -36,7 +36,7 @@ pub fn diff<'a>(
     for one in stored.iter().filter(|one| one.cluster_uid == uid) {
         match records.get(one.id.as_str()) {
             Some(record) => {
-                let status = kept(record, status_of(one));
+                let status = kept(record, status_in(store, one));
                 if record.status.as_ref() != Some(&status) {
                     diff.refresh.push((record, status));
                 }
@@ -70,10 +70,20 @@ fn id_of<'a>(backup: &'a Backup, uid: &str) -> Option<&'a str> {
 
 /// Whether a record is of a backup in this store. A policy may have named another one before, and
 /// nobody has looked there.
-fn lies_in(record: &Backup, store: &str) -> bool {
+pub fn lies_in(record: &Backup, store: &str) -> bool {
+    let status = record.status.as_ref();
+    if let Some(its) = status.and_then(|status| status.store.as_deref()) {
+        return its == store;
+    }
     let root = store.split('?').next().unwrap_or(store);
-    let location = record.status.as_ref().and_then(|status| status.location.as_deref());
-    location.is_none_or(|location| location.starts_with(root))
+    let location = status.and_then(|status| status.location.as_deref());
+    let is_below = |rest: &str| rest.starts_with("/v1/");
+    location.is_none_or(|location| location.strip_prefix(root).is_some_and(is_below))
+}
+
+/// What is recorded of a backup in this store.
+pub fn status_in(store: &str, stored: &StoredBackup) -> BackupStatus {
+    BackupStatus { store: Some(store.to_owned()), ..status_of(stored) }
 }
 
 /// The status that is written: what is known already and only others can know stays.
@@ -98,6 +108,7 @@ pub fn status_of(stored: &StoredBackup) -> BackupStatus {
         message: Some(message),
         id: Some(stored.id.clone()),
         location: Some(stored.location.clone()),
+        store: None,
         cluster_uid: Some(stored.cluster_uid.clone()),
         reason: Some(stored.reason.clone()),
         etcd_version: Some(stored.etcd_version.clone()),
@@ -156,7 +167,7 @@ mod tests {
             "labels": {"etcd.coreos.com/cluster-uid": uid},
             "annotations": {"etcd.coreos.com/backup-id": stored.id},
         });
-        object(&stored.id, metadata, serde_json::to_value(status_of(stored)).unwrap())
+        object(&stored.id, metadata, serde_json::to_value(status_in(STORE, stored)).unwrap())
     }
 
     fn names(diff: &Diff) -> (Vec<String>, Vec<String>, Vec<String>) {
@@ -191,8 +202,32 @@ mod tests {
     fn records_of_an_earlier_cluster_or_of_another_store_are_let_be() {
         let earlier = record(&stored("b-1", json!({})), "u-0");
         let elsewhere = stored("b-2", json!({"location": "s3://old/v1/shop/orders/u-1"}));
-        let records = [earlier, record(&elsewhere, "u-1")];
-        assert_eq!(compare(&[], &records), [vec![] as Vec<&str>, vec![], vec![]]);
+        let elsewhere =
+            object("b-2", json!({}), serde_json::to_value(status_of(&elsewhere)).unwrap());
+        assert_eq!(compare(&[], &[earlier, elsewhere]), [vec![] as Vec<&str>, vec![], vec![]]);
+    }
+
+    #[test]
+    fn a_store_is_another_one_by_its_whole_name_and_its_endpoint() {
+        let record = |location: &str, store: Option<&str>| {
+            let status = BackupStatus {
+                store: store.map(str::to_owned),
+                ..status_of(&stored("b-1", json!({"location": location})))
+            };
+            object("b-1", json!({}), serde_json::to_value(status).unwrap())
+        };
+        let here = "s3://backups/v1/shop/orders/u-1/snapshots";
+        for (location, store, is_here) in [
+            (here, Some(STORE), true),
+            (here, Some("s3://backups"), false),
+            (here, Some("s3://backups?endpoint=http%3A%2F%2Fold"), false),
+            (here, None, true),
+            ("s3://backups-old/v1/shop/orders/u-1/snapshots", None, false),
+            ("s3://backups/etcd-2/v1/shop/orders/u-1/snapshots", None, false),
+        ] {
+            assert_eq!(lies_in(&record(location, store), STORE), is_here, "{location} {store:?}");
+        }
+        assert!(!lies_in(&record("s3://b/etcd-2/v1/shop", None), "s3://b/etcd"));
     }
 
     #[test]
