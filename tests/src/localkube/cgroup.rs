@@ -49,6 +49,11 @@ pub(super) async fn remove() -> Result<(), Error> {
     Ok(())
 }
 
+/// The folders of our groups, whether they are there or not.
+pub(super) fn places() -> Result<Vec<PathBuf>, Error> {
+    Ok(mounted()?.iter().map(|hierarchy| hierarchy.root.join(CGROUP)).collect())
+}
+
 fn mounted() -> Result<Vec<Hierarchy>, Error> {
     Ok(hierarchies(&files::read("/proc/self/mountinfo")?))
 }

@@ -106,6 +106,12 @@ pub enum Error {
         /// The container's name in the pod.
         container: String,
     },
+    /// The end left something: a defect of the teardown.
+    #[error("the local Kubernetes was ended, yet there is still {}", what.join(", "))]
+    Left {
+        /// What.
+        what: Vec<String>,
+    },
     /// Something can only be done to a node that is off.
     #[error("node {node} runs; stop it first with `cargo xtask kube kill-node {node}`")]
     NodeRuns {

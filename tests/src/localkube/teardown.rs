@@ -3,11 +3,11 @@
 //! What belongs to it is found by namespace, control group and folder, not by what a run remembers, so a
 //! run that was killed at any point leaves nothing that this would miss.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::error::Error;
-use super::layout::{CGROUP, Node, PROVISIONER_DIR, Paths, all_netns};
+use super::layout::{CGROUP, NETNS_DIR, Node, PROVISIONER_DIR, Paths, all_netns};
 use super::process::MountNamespace;
 use super::{cgroup, files, network, process};
 use crate::command::run;
@@ -23,7 +23,24 @@ pub(super) async fn remove(paths: &Paths) -> Result<(), Error> {
         remove_shim_sockets(paths, node)?;
     }
     unlink_volumes(paths)?;
-    files::remove_all(paths.run())
+    files::remove_all(paths.run())?;
+    let processes = process::all_in(&all_netns(), &everything).len();
+    let mounts = mounts_below(&paths.run(), &files::read(MountNamespace::own().table())?);
+    let mut places: Vec<_> =
+        all_netns().iter().map(|netns| Path::new(NETNS_DIR).join(netns)).collect();
+    places.extend(cgroup::places()?);
+    places.push(paths.run());
+    let places: Vec<_> = places.into_iter().filter(|place| place.exists()).collect();
+    nothing_left(processes, &mounts, &places)
+}
+
+/// Fails when something is left, so that every run that ends with `down` shows that nothing is.
+fn nothing_left(processes: usize, mounts: &[String], places: &[PathBuf]) -> Result<(), Error> {
+    let processes = (processes > 0).then(|| format!("{processes} processes"));
+    let mounts = mounts.iter().map(|mount| format!("the mount {mount}"));
+    let places = places.iter().map(|place| place.display().to_string());
+    let what: Vec<String> = processes.into_iter().chain(mounts).chain(places).collect();
+    if what.is_empty() { Ok(()) } else { Err(Error::Left { what }) }
 }
 
 /// Makes the host-path provisioner's folder a link to ours, so that volumes are on disk and go with us.
@@ -83,6 +100,14 @@ pub(super) fn remove_shim_sockets(paths: &Paths, node: Node) -> Result<(), Error
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_end_that_leaves_something_is_a_failure_that_names_it() {
+        assert!(nothing_left(0, &[], &[]).is_ok());
+        let netns = [PathBuf::from("/run/netns/eto-n1")];
+        let error = nothing_left(2, &["/run/x/n1".into()], &netns).unwrap_err().to_string();
+        assert!(error.ends_with("2 processes, the mount /run/x/n1, /run/netns/eto-n1"), "{error}");
+    }
 
     #[test]
     fn only_mounts_below_the_folder_count_and_the_last_comes_first() {

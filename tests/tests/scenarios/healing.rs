@@ -1,13 +1,14 @@
 //! Members fail; the cluster serves and is made whole again.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
 use api::v1beta1::{Health, Phase};
+use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::json;
 use tests::localkube::ProcessFault;
-use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, Whole, until};
+use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, Whole, holds_for, until};
 
 #[tokio::test]
 async fn a_member_whose_pod_is_gone_is_replaced_under_a_new_number() -> Result<()> {
@@ -90,29 +91,104 @@ async fn a_member_whose_process_dies_goes_on_with_its_data() -> Result<()> {
     .await
 }
 
+/// Each look at one of them lasts as long as a call may. Were clusters looked at one after the other,
+/// each of the many looks that a new cluster takes would wait for all of theirs.
 #[tokio::test]
-async fn a_cluster_whose_members_all_hang_does_not_delay_another() -> Result<()> {
+async fn clusters_whose_members_hang_do_not_delay_another() -> Result<()> {
     Sandbox::run("hole", async |sandbox| {
-        let hole = sandbox.cluster("hole", json!({"size": 3})).await?;
-        let whole = hole.whole(3).await?;
-        for pod in &whole.pods {
-            hole.fault(&sandbox.kube, pod, ProcessFault::Stop).await?;
+        let mut holes = Vec::new();
+        for number in 0..HOLES {
+            holes.push(sandbox.cluster(&format!("hole-{number}"), json!({"size": 1})).await?);
         }
-        hole.phase(Phase::NoQuorum).await?;
+        let before = all_whole(&holes).await?;
+        for (hole, whole) in holes.iter().zip(&before) {
+            hole.fault(&sandbox.kube, whole.leader()?, ProcessFault::Stop).await?;
+        }
+        for hole in &holes {
+            hole.phase(Phase::NoQuorum).await?;
+        }
         sandbox.say("nobody answers");
 
         let other = sandbox.cluster("other", json!({"size": 3})).await?;
         other.whole(3).await?;
 
         sandbox.say("the other cluster is there");
-        let hung = hole.status().await?;
-        ensure!(hung.phase == Some(Phase::NoQuorum), "the first one answers again");
-        for pod in &whole.pods {
-            hole.fault(&sandbox.kube, pod, ProcessFault::Continue).await?;
+        for (hole, whole) in holes.iter().zip(&before) {
+            // Liveness may have restarted it by now, and then there is nothing to continue.
+            drop(hole.fault(&sandbox.kube, whole.leader()?, ProcessFault::Continue).await);
         }
-        let after = hole.whole_within(3, PATIENCE).await?;
-        ensure!(after.list.members == whole.list.members, "the membership changed");
+        let after = all_whole(&holes).await?;
+        for (before, after) in before.iter().zip(&after) {
+            ensure!(after.list.members == before.list.members, "the membership changed");
+        }
         Ok(())
+    })
+    .await
+}
+
+/// A person takes two of three out of the services, or a policy rewrites labels.
+#[tokio::test]
+async fn members_whose_labels_are_taken_off_are_named_and_never_counted_as_lost() -> Result<()> {
+    Sandbox::run("relabel", async |sandbox| {
+        let cluster = sandbox.cluster("plain", json!({"size": 3})).await?;
+        let before = cluster.whole(3).await?;
+        let taken = [before.leader()?.name_any(), before.follower()?.name_any()];
+        for (pod, label) in taken.iter().zip(["etcd_cluster-", "app-"]) {
+            sandbox.kubectl(&["label", "pod", pod, label], "").await?;
+        }
+
+        let words = "labels app, etcd_cluster";
+        cluster
+            .until("the message names both", PATIENCE, |status| {
+                let message = status.message.clone().unwrap_or_default();
+                message.contains(words) && taken.iter().all(|name| message.contains(name))
+            })
+            .await?;
+        holds_for("the members and pods as they were", Duration::from_secs(15), async || {
+            let members = Box::pin(cluster.members()).await?.members;
+            ensure!(members == before.list.members, "the membership changed: {members:?}");
+            let uids = |pods: &[Pod]| pods.iter().map(ResourceExt::uid).collect::<Vec<_>>();
+            ensure!(uids(&cluster.pods().await?) == uids(&before.pods), "the pods changed");
+            Ok(())
+        })
+        .await?;
+
+        for (pod, label) in taken.iter().zip(["etcd_cluster=plain", "app=etcd"]) {
+            sandbox.kubectl(&["label", "pod", pod, label], "").await?;
+        }
+        let after = cluster.whole(3).await?;
+        ensure!(after.list.members == before.list.members, "the membership changed");
+        Ok(())
+    })
+    .await
+}
+
+#[tokio::test]
+async fn a_member_that_crash_loops_is_replaced_when_its_time_is_over_and_not_before() -> Result<()>
+{
+    Sandbox::run("loops", async |sandbox| {
+        let spec = json!({"size": 3, "recovery": {"replaceAfter": "30s"}});
+        let cluster = sandbox.cluster("loops", spec).await?;
+        let before = cluster.whole(3).await?;
+        let writer = cluster.writer();
+        let victim = before.follower()?.name_any();
+
+        let began = Instant::now();
+        until("the member is replaced", Duration::from_mins(5), async || {
+            let Ok(pod) = cluster.pod(&victim).await else { return Ok(Look::Is(())) };
+            // Between two tries of the kubelet there is nothing to kill.
+            drop(cluster.fault(&sandbox.kube, &pod, ProcessFault::Kill).await);
+            Ok(Look::NotYet("it is killed again and again".into()))
+        })
+        .await?;
+
+        let took = began.elapsed();
+        ensure!(took > Duration::from_secs(29), "it was replaced after {took:?}");
+        let after = cluster.whole(3).await?;
+        ensure!(!after.names().contains(&victim), "{victim} came back");
+        let kept = before.names().intersection(&after.names()).count();
+        ensure!(kept == 2, "{kept} of the two others are left");
+        writer.finish().await.map(drop)
     })
     .await
 }

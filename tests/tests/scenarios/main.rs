@@ -7,6 +7,7 @@
 
 mod backups;
 mod clash;
+mod clients;
 mod healing;
 mod kept;
 mod life;

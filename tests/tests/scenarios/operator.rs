@@ -3,11 +3,15 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
+use k8s_openapi::api::coordination::v1::Lease;
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::events::v1::Event;
 use kube::ResourceExt;
+use kube::api::ListParams;
 use serde_json::{Value, json};
 use tests::localkube::workspace;
 use tests::scenario::{
-    Bucket, Look, PATIENCE, Sandbox, TestCluster, holds_for, is_ready, operator, until,
+    Bucket, Look, PATIENCE, Sandbox, TestCluster, holds_for, is_ready, operator, request, until,
 };
 
 use crate::rest;
@@ -154,6 +158,42 @@ async fn confined(mine: &Sandbox, theirs: &Sandbox) -> Result<()> {
     let log = mine.kubectl(&["logs", "deployment/etcd-operator"], "").await?;
     ensure!(!log.contains("forbidden"), "it asked for what it may not: {log}");
     end_namespaced(mine).await
+}
+
+/// Two operators on one cluster would take steps in turn. The one that may look further gives way.
+#[tokio::test]
+async fn a_namespace_with_an_operator_of_its_own_is_left_to_that_one() -> Result<()> {
+    Sandbox::run("left", async |sandbox| {
+        start_namespaced(sandbox, &[]).await?;
+        until("an operator at work in the namespace", PATIENCE, async || {
+            let lease = request(sandbox.api::<Lease>().get_opt(operator::NAME)).await?;
+            let holder = lease.and_then(|lease| lease.spec?.holder_identity).unwrap_or_default();
+            Ok(Look::claim(!holder.is_empty(), || "nobody".into()))
+        })
+        .await?;
+        let cluster = sandbox.cluster("left", json!({"size": 3})).await?;
+        cluster.whole(3).await?;
+        let pods = request(sandbox.api::<Pod>().list(&ListParams::default())).await?;
+        let (mut told, mut steps) = (false, 0);
+        for event in request(sandbox.api::<Event>().list(&ListParams::default())).await? {
+            let by = event.reporting_instance.unwrap_or_default();
+            match event.reason.as_deref() {
+                Some("LeftToAnother") => told = true,
+                Some("PodCreated" | "LearnerAdded" | "MemberPromoted") => {
+                    let is_own = pods.iter().any(|pod| pod.name_any() == by);
+                    ensure!(is_own, "{:?} was done by {by}", event.note);
+                    steps += 1;
+                }
+                _ => {}
+            }
+        }
+        ensure!(told && steps > 0, "told: {told}, steps: {steps}");
+        end_namespaced(sandbox).await?;
+        // Nobody else is there now.
+        cluster.change(json!({"size": 2})).await?;
+        cluster.whole(2).await.map(drop)
+    })
+    .await
 }
 
 /// Deploys an operator for a scenario's namespace alone, with these variables.

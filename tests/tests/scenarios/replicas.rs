@@ -8,7 +8,7 @@ use kube::ResourceExt;
 use serde_json::json;
 use tests::command::command;
 use tests::localkube::ProcessFault;
-use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, operator, until};
+use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, holds_for, operator, until};
 use tokio::io::{AsyncBufReadExt, BufReader, Lines};
 use tokio::process::ChildStdout;
 
@@ -80,10 +80,23 @@ async fn a_lease_that_somebody_deletes_is_made_anew_and_its_holder_steps_down() 
             .kubectl()
             .run(&["-n", operator::NAMESPACE, "delete", "lease", operator::NAME])
             .await?;
+        // From the moment on at which somebody holds the new one, what the old holder does at its end
+        // must not take it away again.
+        let next = until("a holder of a new Lease", PATIENCE, async || {
+            let is_new = operator::lease_uid(&sandbox.client).await? != before;
+            let holder = operator::holder(&sandbox.client).await?;
+            let is_held = is_new && !holder.is_empty();
+            Ok(if is_held { Look::Is(holder) } else { Look::NotYet(holder) })
+        })
+        .await?;
+        ensure!(next != old.name_any(), "the old holder did not step down");
+        holds_for("the new holder's term", Duration::from_secs(20), async || {
+            let holder = operator::holder(&sandbox.client).await?;
+            ensure!(holder == next, "the holder is {holder:?} and not {next}");
+            Ok(())
+        })
+        .await?;
         steps_down(sandbox, &old).await?;
-        operator::leader(&sandbox.client).await?;
-        let after = operator::lease_uid(&sandbox.client).await?;
-        ensure!(before != after, "it is the same Lease");
         cluster.change(json!({"size": 2})).await?;
         cluster.whole(2).await.map(drop)
     })
