@@ -74,8 +74,8 @@ impl World {
             .any(|other| !is_refused(other.number))
     }
 
-    /// A pod was told to go.
-    pub(crate) fn judge_deletion(&mut self, number: u32) {
+    /// A pod was told to go. That a backup vanished after the operator looked is not its fault.
+    pub(crate) fn judge_deletion(&mut self, number: u32, faults: u8) {
         let Some(seed) = self.status.served else { return };
         let Some(home) = self.etcd.get(&seed) else { return };
         let Some(member) = home.member(number) else { return };
@@ -90,7 +90,10 @@ impl World {
         }
         let revision = member.revision;
         if self.archive.stored(seed) < Some(revision) {
-            return self.history.breach(Breach::SurvivorDeleted);
+            if self.budget.faults() == faults {
+                self.history.breach(Breach::SurvivorDeleted);
+            }
+            return;
         }
         let before = self.history.owed.filter(|owed| owed.0 == seed).map_or(0, |owed| owed.1);
         self.history.owed = Some((seed, before.max(revision)));

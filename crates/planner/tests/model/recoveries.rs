@@ -18,7 +18,8 @@ fn usual() -> Vec<Scenario> {
         of(2, 2, &[(1, false)], Budget { wipes: 1, crashes: 1, ..lost(1) }),
         // Different data.
         of(3, 3, &[], Budget { writes: 1, ..lost(2) }),
-        of(2, 2, &[], Budget { writes: 1, backups: 1, ..lost(2) }),
+        of(2, 1, &[], Budget { writes: 1, backups: 1, ..lost(2) }),
+        of(4, 1, &[], Budget { writes: 1, ..lost(2) }),
         // Nodes that are away.
         of(3, 2, &[(1, false)], Budget { silences: 1, ..lost(1) }),
         of(2, 2, &[(1, false)], Budget { silences: 1, ..lost(1) }),
@@ -29,7 +30,7 @@ fn usual() -> Vec<Scenario> {
         of(2, 2, &[(1, false)], Budget { failures: 1, restarts: 1, ..lost(2) }),
         of(1, 1, &[(1, true), (2, false), (2, true)], Budget { misses: 1, ..lost(2) }),
         of(2, 2, &[(1, false), (2, true)], Budget { damages: 1, ..lost(2) }),
-        of(2, 1, &[(1, false)], Budget { prunes: 1, misses: 1, ..lost(2) }),
+        of(2, 1, &[], Budget { prunes: 1, ..lost(1) }),
         // While it grows.
         of(1, 2, &[(1, false)], lost(2)),
         // A person approves.

@@ -33,7 +33,7 @@ impl World {
                 return Operator::Idle;
             }
             Step::OrderSnapshot { number, id } => self.archive.order(id, number),
-            Step::DeletePod { number } => self.delete(number, pod.as_ref()),
+            Step::DeletePod { number } => self.delete(number, pod.as_ref(), faults),
             Step::AddLearner { number } => {
                 self.ask(from, faults, |etcd, pods| etcd.add_learner(number, rules, pods));
             }
@@ -102,11 +102,11 @@ impl World {
         self.pods.entry(number).or_insert(new);
     }
 
-    fn delete(&mut self, number: u32, seen: Option<&Pod>) {
+    fn delete(&mut self, number: u32, seen: Option<&Pod>, faults: u8) {
         let before = self.pods.get(&number).is_some_and(|pod| pod.terminating);
         self.change(number, seen, |pod| pod.terminating = true);
         if !before && self.pods.get(&number).is_some_and(|pod| pod.terminating) {
-            self.judge_deletion(number);
+            self.judge_deletion(number, faults);
         }
     }
 
