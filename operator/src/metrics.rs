@@ -1,6 +1,6 @@
 //! The operator's own metrics, served at `/metrics`.
 
-use std::collections::HashSet;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,6 +27,8 @@ pub struct Metrics {
     backups: Family<ClusterLabels, Gauge>,
     leader: Gauge,
     known: Arc<Mutex<HashSet<ClusterLabels>>>,
+    /// Those that any cluster was in so far.
+    phases: Arc<Mutex<BTreeSet<&'static str>>>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -77,6 +79,7 @@ impl Metrics {
             backups: Family::default(),
             leader: Gauge::default(),
             known: Arc::default(),
+            phases: Arc::default(),
         };
         registry.register_with_unit(
             "reconcile_duration",
@@ -159,13 +162,19 @@ impl Metrics {
     /// series of clusters that are gone. Nobody tells of those: the controller looks at nothing
     /// that is not there.
     pub fn clusters(&self, clusters: impl Iterator<Item = (String, String, Option<&'static str>)>) {
-        self.clusters.clear();
-        let mut there = HashSet::new();
+        let (mut there, mut counts) = (HashSet::new(), HashMap::<&'static str, i64>::new());
         for (namespace, name, phase) in clusters {
             if let Some(phase) = phase {
-                self.clusters.get_or_create(&PhaseLabel { phase }).inc();
+                *counts.entry(phase).or_default() += 1;
             }
             there.insert(ClusterLabels { namespace, name });
+        }
+        let mut phases = self.phases.lock().unwrap_or_else(PoisonError::into_inner);
+        phases.extend(counts.keys());
+        // Set and never cleared: whoever reads in between must not see a moment without clusters.
+        for phase in phases.iter() {
+            let count = counts.get(phase).copied().unwrap_or_default();
+            self.clusters.get_or_create(&PhaseLabel { phase }).set(count);
         }
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         for gone in known.difference(&there) {
@@ -214,11 +223,12 @@ mod tests {
         metrics.clusters([there("orders"), there("carts")].into_iter());
         metrics.members("shop", "orders", 3, 3);
         metrics.members("shop", "carts", 3, 2);
-        metrics.clusters([there("carts")].into_iter());
+        metrics.clusters([("shop".to_owned(), "carts".to_owned(), Some("Healing"))].into_iter());
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
         assert!(!text.contains("orders"), "{text}");
         assert!(text.contains(r#"cluster_members{namespace="shop",name="carts"} 3"#), "{text}");
-        assert!(text.contains(r#"clusters{phase="Running"} 1"#), "{text}");
+        assert!(text.contains(r#"clusters{phase="Running"} 0"#), "{text}");
+        assert!(text.contains(r#"clusters{phase="Healing"} 1"#), "{text}");
     }
 }

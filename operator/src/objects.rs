@@ -157,14 +157,24 @@ fn json<K: Serialize>(object: &K) -> Value {
 /// Whether everything that is wanted is there; what others added beside it does not matter.
 fn is_contained(wanted: &Value, there: &Value) -> bool {
     match (wanted, there) {
-        (Value::Object(wanted), Value::Object(there)) => wanted
-            .iter()
-            .all(|(key, value)| there.get(key).is_some_and(|other| is_contained(value, other))),
+        (Value::Object(wanted), Value::Object(there)) => wanted.iter().all(|(key, value)| {
+            there.get(key).map_or_else(|| is_nothing(value), |other| is_contained(value, other))
+        }),
         (Value::Array(wanted), Value::Array(there)) => {
             wanted.len() == there.len()
                 && wanted.iter().zip(there).all(|(wanted, there)| is_contained(wanted, there))
         }
         _ => wanted == there,
+    }
+}
+
+/// What the API server leaves out when it stores an object.
+fn is_nothing(value: &Value) -> bool {
+    match value {
+        Value::Null => true,
+        Value::String(text) => text.is_empty(),
+        Value::Array(items) => items.is_empty(),
+        _ => false,
     }
 }
 
@@ -176,6 +186,15 @@ mod tests {
     use kube::client::Body;
     use serde_json::json;
     use tower_test::mock;
+
+    #[test]
+    fn what_the_api_server_leaves_out_is_no_difference() {
+        let wanted = json!({"spec": {"key": "", "values": [], "none": null, "operator": "Exists"}});
+        assert!(is_contained(&wanted, &json!({"spec": {"operator": "Exists"}})));
+        for is_something in [json!({"a": {}}), json!({"a": 0}), json!({"a": false})] {
+            assert!(!is_contained(&is_something, &json!({})), "{is_something}");
+        }
+    }
 
     #[test]
     fn defaults_of_the_api_server_are_no_difference() {

@@ -39,7 +39,7 @@ impl Rivals {
 
     /// The replica of another operator that works in this namespace, as seen a few seconds ago or now.
     pub async fn at_work(&self, client: &Client, namespace: &str) -> Result<Option<String>, Error> {
-        let seen = self.lock(&self.seen).get(namespace).cloned();
+        let seen = lock(&self.seen).get(namespace).cloned();
         match seen {
             Some((at, holder)) if at.elapsed() < KNOWN_FOR => Ok(holder),
             _ => self.at_work_now(client, namespace).await,
@@ -63,14 +63,14 @@ impl Rivals {
         };
         let holder = lease.and_then(|lease| holder(&lease, crate::clock::now()));
         let seen = (Instant::now(), holder.clone());
-        self.lock(&self.seen).insert(namespace.to_owned(), seen);
+        lock(&self.seen).insert(namespace.to_owned(), seen);
         Ok(holder)
     }
 
     /// What to tell of the cluster with this UID: once, until it is looked after again.
     pub fn news(&self, uid: &str, holder: Option<&str>) -> Option<Happening> {
         let Some(holder) = holder else {
-            self.lock(&self.told).remove(uid);
+            lock(&self.told).remove(uid);
             return None;
         };
         let note = format!(
@@ -78,12 +78,12 @@ impl Rivals {
              leaves the cluster to it"
         );
         let happening = Happening { warning: true, reason: "LeftToAnother", note, pod: None };
-        self.lock(&self.told).insert(uid.to_owned()).then_some(happening)
+        lock(&self.told).insert(uid.to_owned()).then_some(happening)
     }
+}
 
-    fn lock<'a, T>(&self, what: &'a Mutex<T>) -> std::sync::MutexGuard<'a, T> {
-        what.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+fn lock<T>(what: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    what.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_forbidden(error: &Error) -> bool {

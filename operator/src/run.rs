@@ -8,7 +8,7 @@ use anyhow::{Context as _, bail};
 use api::v1beta1::{Backup, Cluster};
 use futures::future::BoxFuture;
 use futures::{FutureExt, StreamExt, stream};
-use k8s_openapi::api::core::v1::{Node, PersistentVolumeClaim, Pod};
+use k8s_openapi::api::core::v1::{PersistentVolumeClaim, Pod};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::ListParams;
 use kube::core::NamespaceResourceScope;
@@ -212,8 +212,15 @@ fn clusters(
         .reconcile_on(stream::poll_fn(move |context| news.poll_recv(context)));
     match triggers.nodes {
         Some(nodes) => {
-            let seen = Mutex::new(HashMap::new());
-            controller.watches_stream(nodes, move |node| clusters_on(&node, &pods, &seen))
+            let (seen, there) = (Mutex::new(HashMap::new()), caches.nodes.clone());
+            controller.watches_stream(nodes, move |node| {
+                // One that is deleted comes as it was last.
+                let is_there = there
+                    .as_ref()
+                    .is_some_and(|nodes| nodes.get(&ObjectRef::new(&node.name_any())).is_some());
+                let state = if is_there { node_state(&node) } else { NodeState::Gone };
+                clusters_on(&node.name_any(), &state, &pods, &seen)
+            })
         }
         None => controller,
     }
@@ -228,18 +235,21 @@ fn cluster_by_label(object: &impl Resource) -> Option<ObjectRef<GuardedCluster>>
 /// The clusters with a pod on a node whose state changed. Nodes report every few seconds, and
 /// most of it is no news.
 fn clusters_on(
-    node: &Node,
+    name: &str,
+    state: &NodeState,
     pods: &Store<Pod>,
     seen: &Mutex<HashMap<String, NodeState>>,
 ) -> Vec<ObjectRef<GuardedCluster>> {
-    let (name, state) = (node.name_any(), node_state(node));
     let mut seen = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    if seen.insert(name.clone(), state.clone()).as_ref() == Some(&state) {
+    let before = match state {
+        NodeState::Gone => seen.remove(name),
+        _ => seen.insert(name.to_owned(), state.clone()),
+    };
+    if before.as_ref() == Some(state) {
         return Vec::new();
     }
-    let runs_there = |pod: &Pod| {
-        pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(name.as_str())
-    };
+    let runs_there =
+        |pod: &Pod| pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref()) == Some(name);
     let cluster = |pod: Arc<Pod>| {
         let cluster = pod.labels().get(api::labels::CLUSTER)?.clone();
         Some(ObjectRef::new(&cluster).within(&pod.namespace()?))
@@ -287,5 +297,30 @@ where
             Err(_) => tracing::warn!("the Kubernetes API does not answer"),
         }
         tokio::time::sleep(CRD_PAUSE).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use kube::runtime::{reflector, watcher};
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_node_triggers_its_clusters_when_its_state_changes_and_when_it_is_deleted() {
+        let (pods, mut writer) = reflector::store::<Pod>();
+        let pod = serde_json::from_value(json!({
+            "metadata": {"name": "orders-0001", "namespace": "shop",
+                         "labels": {api::labels::CLUSTER: "orders"}},
+            "spec": {"nodeName": "rack-7", "containers": []},
+        }));
+        writer.apply_watcher_event(&watcher::Event::Apply(pod.unwrap()));
+        let seen = Mutex::new(HashMap::new());
+        let triggers = |state: NodeState| clusters_on("rack-7", &state, &pods, &seen).len();
+        assert_eq!(triggers(NodeState::Ready), 1);
+        assert_eq!(triggers(NodeState::Ready), 0, "it reports and nothing is new");
+        assert_eq!(triggers(NodeState::Gone), 1, "it was Ready until it was deleted");
+        assert!(seen.lock().unwrap().is_empty(), "who is gone is forgotten");
     }
 }

@@ -52,7 +52,7 @@ pub fn validate(cluster: &Cluster) -> Validated {
     let running = serving.and_then(|status| status.current_version.clone());
     let version = running.clone().unwrap_or_else(|| wanted_version(spec));
     let mut unmet: Vec<Unmet> = version_unmet(spec, running.as_deref()).into_iter().collect();
-    unmet.extend(fields_unmet(spec));
+    unmet.extend(fields_unmet(spec, serving.is_some()));
     let repository = spec.repository.as_deref().unwrap_or(image::DEFAULT_REPOSITORY);
     let name = ClusterName {
         namespace: cluster.namespace().unwrap_or_default(),
@@ -112,7 +112,9 @@ fn version_unmet(spec: &ClusterSpec, running: Option<&str>) -> Option<Unmet> {
     if supported {
         return None;
     }
-    let too_old = wanted.parse::<Version>().is_ok_and(|version| version.minor < 6);
+    // Which of the two it is matters only outside of what is supported.
+    let too_old =
+        wanted.parse::<Version>().is_ok_and(|version| (version.major, version.minor) < (3, 6));
     let reason = if too_old { reason::VERSION_TOO_OLD } else { reason::VERSION_TOO_NEW };
     let message = format!(
         "etcd {wanted} cannot be run: the lowest version is {}, the highest 3.7; write version: {} \
@@ -124,33 +126,40 @@ fn version_unmet(spec: &ClusterSpec, running: Option<&str>) -> Option<Unmet> {
 }
 
 /// What later releases do. Whatever would leave the user with less safety than asked for blocks.
-fn fields_unmet(spec: &ClusterSpec) -> Vec<Unmet> {
-    let unmet = |asked: bool, blocks, message: &str| {
+fn fields_unmet(spec: &ClusterSpec, is_running: bool) -> Vec<Unmet> {
+    let unmet = |asked: bool, field: &str, unstarted: &str, running: &str| {
         asked.then(|| Unmet {
             condition: api::condition::UNSUPPORTED_FIELD,
             reason: reason::NOT_IMPLEMENTED,
-            message: message.to_owned(),
-            blocks,
+            message: if is_running {
+                format!(
+                    "spec.{field} is not done by this release; the cluster runs on as it was, {running}: \
+                     remove the field"
+                )
+            } else {
+                format!("spec.{field} is not done by this release; the cluster is not started{unstarted}")
+            },
+            blocks: true,
         })
     };
     [
         unmet(
             spec.tls.is_some(),
-            true,
-            "spec.TLS is not done by this release; the cluster is not started, since it would run \
-             without encryption",
+            "TLS",
+            ", since it would run without encryption",
+            "without encryption",
         ),
         unmet(
             spec.storage.is_some(),
-            true,
-            "spec.storage is not done by this release; the cluster is not started, since its data \
-             would not outlive its pods",
+            "storage",
+            ", since its data would not outlive its pods",
+            "and its data does not outlive its pods",
         ),
         unmet(
             spec.self_hosted.is_some(),
-            true,
-            "spec.selfHosted is not done by this release; the cluster is not started: remove the \
-             field for an ordinary cluster",
+            "selfHosted",
+            ": remove the field for an ordinary cluster",
+            "as an ordinary cluster",
         ),
     ]
     .into_iter()
@@ -238,7 +247,26 @@ mod tests {
         ] {
             let validated = fresh(&json!({"size": 3, field: value}));
             let blocked = validated.blocked().unwrap_or_else(|| panic!("{field} does not block"));
+            let said = |validated: &Validated| validated.blocked().unwrap().message.clone();
             assert!(blocked.message.contains(&format!("spec.{field}")), "{}", blocked.message);
+            assert!(said(&validated).contains("is not started"));
+            // It runs, so a sentence that says otherwise would send somebody looking for nothing.
+            let running = validate(&cluster(&json!({"size": 3, field: value}), &serving("3.6.16")));
+            assert!(said(&running).contains("runs on"), "{}", said(&running));
+            assert!(!said(&running).contains("not started"), "{}", said(&running));
+        }
+    }
+
+    #[test]
+    fn a_version_that_cannot_be_run_is_too_old_or_too_new() {
+        for (version, reason) in [
+            ("3.5.10", reason::VERSION_TOO_OLD),
+            ("2.9.0", reason::VERSION_TOO_OLD),
+            ("3.8.0", reason::VERSION_TOO_NEW),
+            ("4.0.0", reason::VERSION_TOO_NEW),
+        ] {
+            let validated = fresh(&json!({"size": 3, "version": version}));
+            assert_eq!(validated.blocked().unwrap().reason, reason, "{version}");
         }
     }
 

@@ -3,7 +3,7 @@
 //! A right without a line here, a line whose code is gone, and a right of one variant that the other
 //! lacks are all found. That a right which is needed is missing is found by the scenarios.
 
-#![allow(clippy::indexing_slicing, reason = "a missing field of JSON reads as null")]
+#![allow(clippy::indexing_slicing, clippy::unwrap_used, reason = "a test that reads manifests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;

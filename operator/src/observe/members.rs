@@ -258,7 +258,7 @@ mod tests {
         let answer = |status| Answer { client: None, status };
         let alone = |cluster| MemberStatus { leader: None, revision: 42, ..status(7, cluster) };
         let view = EtcdView {
-            answers: BTreeMap::from([
+            answers: BTreeMap::from_iter(vec![
                 (0, answer(Ok(alone(CLUSTER)))),
                 (1, answer(Ok(status(8, CLUSTER)))),
                 (2, answer(Ok(alone(ClusterId(0xD))))),

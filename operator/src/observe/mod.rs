@@ -235,7 +235,7 @@ fn observed(
     let read = |(&number, pod): (&u32, &Arc<Pod>)| {
         let node = pod.spec.as_ref().and_then(|spec| spec.node_name.as_deref());
         let node = node.map_or(NodeState::Ready, |node| nodes.state(node));
-        let is_published = published.contains(&pod.name_any());
+        let is_published = pod.uid().is_some_and(|uid| published.contains(&uid));
         let mut pod = pods::read(pod, name, node, is_published);
         if etcd.is_corrupt(number) && matches!(pod.state, PodState::Running { .. }) {
             pod.state = PodState::Corrupt;
