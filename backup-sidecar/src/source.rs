@@ -20,7 +20,8 @@ pub(crate) use choice::{Wish, by_preference, choose, first};
 const TIMEOUTS: Timeouts = Timeouts {
     connect: Duration::from_secs(5),
     read: Duration::from_secs(5),
-    change: Duration::from_secs(5),
+    // Of the changes only a sign-in by password is made, which costs etcd processor time on purpose.
+    change: Duration::from_secs(15),
     kv: Duration::from_secs(5),
 };
 

@@ -123,6 +123,22 @@ impl S3 {
         (Some(mode), Some(DateTime::from_secs(until.as_second())))
     }
 
+    /// Of a lock that the bucket cannot keep, stores say no more than "Invalid Request".
+    fn without_locks(&self, error: Error, lock_until: Option<Timestamp>) -> Error {
+        match error {
+            Error::Other { detail, .. }
+                if lock_until.is_some() && detail.contains("InvalidRequest") =>
+            {
+                Error::BadInput(format!(
+                    "{} takes no locked objects ({detail}); make it anew with object lock on, or \
+                     leave the lock out",
+                    self.name()
+                ))
+            }
+            other => other,
+        }
+    }
+
     async fn look(&self, key: &Key) -> Result<HeadObjectOutput> {
         let head = self.client.head_object().bucket(&*self.bucket).key(self.path(key));
         match head.send().await.map_err(|error| self.translate("looking at", key, error)) {

@@ -84,6 +84,7 @@ async fn a_locked_object_is_not_deleted_before_its_time() {
         return locked_objects_stay(&endpoint).await;
     }
     let server = Server::start().await;
+    server.create_bucket("plums").await;
     let test = "s3::a_locked_object_is_not_deleted_before_its_time";
     child::run(test, &server.endpoint(), &server.environment());
 }
@@ -108,6 +109,14 @@ async fn locked_objects_stay(endpoint: &str) {
         let refused = store.delete(name).await.unwrap_err();
         assert_eq!(refused.reason(), "Locked", "{name}: {refused}");
         assert!(!read(&store, name).await.is_empty());
+    }
+    let open_bucket = url.replace("vault", "plums");
+    let open_bucket = open(&open_bucket, Patience::default()).await;
+    let put = open_bucket.put_if_absent(&key("x"), Bytes::from_static(b"x"), until).await;
+    let mut upload = open_bucket.begin_upload(&key("y"), until).await.unwrap();
+    let uploaded = upload.write(made(PART)).await;
+    for refused in [put.unwrap_err(), uploaded.unwrap_err()] {
+        assert!(refused.to_string().contains("with object lock on"), "{refused}");
     }
     let free = key("free/x");
     store.put_if_absent(&free, Bytes::from_static(b"f"), None).await.unwrap();

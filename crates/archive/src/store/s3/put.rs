@@ -74,7 +74,8 @@ impl S3 {
             .body(sent.body(bytes));
         let sending = put.customize().config_override(unlimited(self.patience)).send();
         let sent = sent.while_moving(self.patience.idle, || format!("writing {key}"), sending);
-        let done = sent.await?.map_err(|error| self.translate("writing", key, error))?;
+        let failed = |error| self.without_locks(self.translate("writing", key, error), lock_until);
+        let done = sent.await?.map_err(failed)?;
         Ok(done.e_tag)
     }
 

@@ -72,7 +72,10 @@ impl S3Upload {
             .metadata(TOKEN, &self.token)
             .send()
             .await
-            .map_err(|error| self.store.translate("uploading", &self.key, error))?;
+            .map_err(|error| {
+                let error = self.store.translate("uploading", &self.key, error);
+                self.store.without_locks(error, self.lock_until)
+            })?;
         created.upload_id.ok_or_else(|| {
             Error::Unavailable(format!("the store gave the upload of {} no name", self.key))
         })
