@@ -18,7 +18,7 @@ use crate::caches::{Caches, GuardedCluster};
 use crate::call::is_namespace_ending;
 use crate::error::Error;
 use crate::metrics::{Metrics, StepOutcome};
-use crate::observe::{Freshness, Sight, archive, look};
+use crate::observe::{Absences, Freshness, Sight, archive, look};
 use crate::pace::Pace;
 use crate::rival::Rivals;
 use crate::validate::{Unmet, Validated, validate};
@@ -46,6 +46,8 @@ pub struct Context {
     pub metrics: Metrics,
     /// When to look again.
     pub pace: Pace,
+    /// Which members are missed, and since which report of their nodes.
+    pub absences: Absences,
     /// Told of every look that ends.
     pub watchdog: Watchdog,
     /// The namespaces that are left to another operator.
@@ -132,6 +134,7 @@ async fn decide(
     let cluster = validate(&sight.cluster);
     sight.compare(&build::template(&cluster, &ctx.init_image));
     sight.observed.archive = Box::pin(archive(&sight, &ctx.backup.links, freshness)).await;
+    Box::pin(ctx.absences.doubt(&mut sight, &ctx.client)).await?;
     Box::pin(restore::find(&mut sight, &attendant(&cluster, ctx))).await;
     let plan = match cluster.blocked() {
         Some(unmet) if !sight.observed.has_served() && !cluster.desired.paused => blocked(unmet),
@@ -280,6 +283,7 @@ pub fn tidy(ctx: &Context) {
     let uids: HashSet<String> = clusters.iter().filter_map(|cluster| cluster.uid()).collect();
     ctx.backup.keep(|uid| uids.contains(uid));
     ctx.pace.keep(|uid| uids.contains(uid));
+    ctx.absences.keep(|uid| uids.contains(uid));
     let there = clusters.iter().map(|cluster| {
         let phase = cluster.0.as_ref().ok().and_then(|cluster| cluster.status.as_ref()?.phase);
         let namespace = cluster.namespace().unwrap_or_default();

@@ -30,7 +30,7 @@ use crate::heartbeat;
 use crate::http::{self, Readiness};
 use crate::lease::Election;
 use crate::metrics::Metrics;
-use crate::observe::node_state;
+use crate::observe::{Absences, node_state};
 use crate::pace::Pace;
 use crate::rival::Rivals;
 use crate::watchdog::Watchdog;
@@ -139,6 +139,7 @@ async fn lead(
         started: clock::now(),
         metrics,
         pace: Pace::default(),
+        absences: Absences::default(),
         watchdog: Watchdog::new(),
         rivals: Rivals::new(config.namespace.as_deref(), &config.lease_namespace),
     });

@@ -58,6 +58,7 @@ const USES: &[Use] = &[
     ("nodes", &["list", "watch"], WATCHES, "watch(Api::all(client.clone()), all, prune_node)"),
     ("nodes", &["get"], "src/observe/nodes.rs", "reading a node"),
     ("leases", &["get"], "src/rival.rs", "reading a Lease"),
+    ("leases", &["get"], "src/observe/absence.rs", "reading a node's Lease"),
     ("events", &["create", "patch"], "src/announce.rs", "self.recorder.publish"),
 ];
 

@@ -1,8 +1,8 @@
 //! What the backup sidecar tells of the archive, in the form that decisions are made on.
 //!
-//! Whether anything is to be done is seen from what the sidecar said last. Before a recovery takes a
-//! step, and while it waits for a snapshot, the sidecar is asked anew: first how far the order is and
-//! then what is stored, so that what it calls stored is listed.
+//! Whether anything is to be done is seen from what the sidecar said last. Before and during a
+//! recovery it is asked anew: first how far the order is and then what is stored, so that what it
+//! calls stored is listed.
 
 use api::sidecar::{BackupRequest, RequestState, StoredBackup};
 use jiff::Timestamp;
@@ -20,17 +20,26 @@ pub async fn archive(sight: &Sight, links: &Links, freshness: Freshness) -> Arch
     }
     let uid = sight.cluster.uid().unwrap_or_default();
     let order = sight.observed.record.order_id();
-    let decides = freshness == Freshness::Fresh && sight.members().is_none();
+    let heard = heard(&links.seen(&uid), &uid);
     let archive = match links.client(&uid) {
-        Some(sidecar) if decides || order.is_some() => {
+        Some(sidecar) if order.is_some() || is_asked(sight, freshness, &heard) => {
             asked(&sidecar, order.as_deref()).await.map(|(order, all)| (order, own(&all, &uid)))
         }
-        _ => heard(&links.seen(&uid), &uid).map(|backups| (Order::None, backups)),
+        _ => heard.map(|backups| (Order::None, backups)),
     };
     match archive {
         Ok((order, backups)) => Archive::Known { backups, order },
         Err(why) => Archive::Unknown(why),
     }
+}
+
+/// Whether what was heard last is not enough: before anything is done without a quorum, during a
+/// restore, and while nothing is known to be stored, for a person may put a backup there.
+fn is_asked(sight: &Sight, freshness: Freshness, heard: &Result<Vec<BackupRef>, String>) -> bool {
+    let is_lost = sight.observed.has_served() && sight.members().is_none();
+    let restores = sight.observed.record.restore.is_some();
+    let has_none = heard.as_ref().is_ok_and(Vec::is_empty);
+    is_lost && (freshness == Freshness::Fresh || restores || has_none)
 }
 
 async fn asked(

@@ -3,6 +3,7 @@
 //! [`look`] takes the Kubernetes part from the caches or, when something is about to be changed,
 //! from the API server itself ([`Freshness`]). etcd is always asked.
 
+mod absence;
 mod archive;
 mod members;
 mod missed;
@@ -22,6 +23,7 @@ use kube::{Api, Client, ResourceExt};
 use planner::name::ClusterName;
 use planner::{Archive, Members, Membership, NodeState, Observed, PodState, Source};
 
+pub use absence::Absences;
 pub use archive::{archive, reference};
 #[cfg(test)]
 pub use members::Answer;

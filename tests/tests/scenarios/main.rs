@@ -1,7 +1,7 @@
 //! The operator on a real Kubernetes: what must hold for clusters, whatever befalls them.
 //!
 //! Each scenario has a namespace of its own and runs beside the others, with the one operator that
-//! all share. Those in `operator`, `replicas` and `nodes` disturb the rest: they run one after the
+//! all share. Those in `operator`, `replicas`, `nodes` and `recovery::disturbing` disturb the rest: they run one after the
 //! other (`.config/nextest.toml`), and every other scenario has patience for what they do. Run them
 //! inside the local Kubernetes, as `cargo xtask test` and `cargo xtask kube exec` do.
 

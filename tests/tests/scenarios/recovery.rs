@@ -1,6 +1,8 @@
 //! The data of a majority is gone: the cluster comes back from its backups by itself, with every key,
 //! or says why it does not and keeps everything.
 
+mod disturbing;
+
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};

@@ -154,6 +154,7 @@ async fn look_of_one_that_began(started: Timestamp, table: &Table) -> Result<Act
         started,
         metrics: Metrics::register(registry.registry()),
         pace: Pace::default(),
+        absences: crate::observe::Absences::default(),
         watchdog: Watchdog::new(),
         rivals: crate::rival::Rivals::new(Some("shop"), "shop"),
     };
