@@ -91,7 +91,8 @@ impl Backup {
                 tracing::warn!("etcd has gone back: {why}");
                 Ok(false)
             }
-            None => Ok(is_scheduled && kinship::is_unchanged(&newest, all)),
+            None if !is_scheduled || !kinship::is_unchanged(&newest, all) => Ok(false),
+            None => Ok(!is_by_etcd || kinship::has_same_keys(&newest, all).await),
         }
     }
 
@@ -143,6 +144,10 @@ impl Backup {
         };
         Fault::AfterData.point();
         progress.step();
+        let keys_hash = match self.owner {
+            Owner::Known(_) => None,
+            Owner::ByEtcd { .. } => kinship::hash(source, streamed.checked.contents.revision).await,
+        };
         let manifest = record::manifest(record::Facts {
             attempt: &attempt,
             archive,
@@ -151,6 +156,7 @@ impl Backup {
             job,
             finished: now(),
             lock_until,
+            keys_hash,
             spec: self.spec.read().await,
         });
         let digest = attempt.commit(&manifest).await?;

@@ -9,6 +9,8 @@ pub(crate) enum Fault {
     AfterAttempt,
     /// The first bytes went to the store.
     MidUpload,
+    /// Three parts of the store are full, so at least one of them is stored.
+    AfterParts,
     /// All bytes came from etcd and went to the store; the object is not there yet.
     BeforeData,
     /// The data is there, the manifest is not.
@@ -23,6 +25,7 @@ impl Fault {
         match self {
             Self::AfterAttempt => "after-attempt",
             Self::MidUpload => "mid-upload",
+            Self::AfterParts => "after-parts",
             Self::BeforeData => "before-data",
             Self::AfterData => "after-data",
             Self::AfterManifest => "after-manifest",

@@ -10,7 +10,11 @@
 //! Every channel is bounded, so the slowest stage sets the pace. Each wait has a limit of its own: for
 //! etcd's next bytes while they are wanted, and the store's for its. Nothing limits the whole.
 
-use archive::{digest::Digest, gzip::Compressor, store::Upload};
+use archive::{
+    digest::Digest,
+    gzip::Compressor,
+    store::{PART, Upload},
+};
 use bytes::Bytes;
 use etcd::SnapshotStream;
 use snapshot::Checked;
@@ -138,12 +142,17 @@ async fn store(
     upload: &mut Box<dyn Upload>,
     progress: &Progress,
 ) -> Result<(), Stop> {
+    let mut stored = 0_usize;
     while let Some(member) = members.recv().await {
+        stored = stored.saturating_add(member.len());
         let length = u64::try_from(member.len()).unwrap_or(u64::MAX);
         check.stored(member.clone()).await.map_err(|()| Stop::NoCheck)?;
         upload.write(member).await?;
         progress.store(length);
         Fault::MidUpload.point();
+        if stored > PART.saturating_mul(3) {
+            Fault::AfterParts.point();
+        }
     }
     Ok(())
 }

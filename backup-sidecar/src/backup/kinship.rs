@@ -2,13 +2,17 @@
 //!
 //! etcd's cluster ID is no proof: it is a hash of the first members' URLs and token, so a cluster that was
 //! built anew with the same ones, or restored, has the same (see `archive::layout`). Revision and raft
-//! index only grow within one cluster.
+//! index only grow within one cluster, and at the same ones the hash of all keys is the same.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use archive::{catalogue, layout::ArchivePath, manifest::Manifest, store::Store};
 
 use crate::{serve::Problem, source::Seen};
+
+/// A database of 8 GB is read within that.
+const HASHING: Duration = Duration::from_mins(1);
 
 /// The manifest of the newest good backup. Nothing when it cannot be read: then a new backup is the
 /// answer.
@@ -30,6 +34,26 @@ pub(super) fn is_unchanged(newest: &Manifest, all: &[Seen]) -> bool {
     let members: BTreeSet<_> = newest.members.iter().map(|member| member.id.0).collect();
     let is_member = |one: &Seen| members.contains(&one.status.member_id.0);
     all.iter().all(|one| is_same(one) && is_member(one)) && all.iter().map(of).max() == Some(ours)
+}
+
+/// The hash of all keys up to this revision, where the member can give it.
+pub(super) async fn hash(source: &Seen, revision: u64) -> Option<u32> {
+    let revision = i64::try_from(revision).ok()?;
+    let hash = source.client.hash_of_keys(revision, HASHING).await;
+    if let Err(error) = &hash {
+        tracing::warn!(%error, "without it no scheduled backup can find that nothing has changed");
+    }
+    hash.ok()
+}
+
+/// Whether the keys are those of the newest backup: two clusters with the same ID may well be at the
+/// same revision and raft index. Nobody knows when the hash is missing.
+pub(super) async fn has_same_keys(newest: &Manifest, all: &[Seen]) -> bool {
+    let Some(one) = all.iter().max_by_key(|one| one.status.raft_applied_index) else {
+        return false;
+    };
+    let Some(ours) = newest.keys_hash else { return false };
+    hash(one, newest.revision).await == Some(ours)
 }
 
 /// What says that it is another etcd, or one that was restored to an earlier time.

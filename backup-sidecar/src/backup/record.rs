@@ -21,11 +21,13 @@ pub(super) struct Facts<'a> {
     pub(super) job: &'a Job,
     pub(super) finished: Timestamp,
     pub(super) lock_until: Option<Timestamp>,
+    pub(super) keys_hash: Option<u32>,
     pub(super) spec: Option<Value>,
 }
 
 pub(super) fn manifest(facts: Facts<'_>) -> Manifest {
-    let Facts { attempt, archive, source, streamed, job, finished, lock_until, spec } = facts;
+    let Facts { attempt, archive, source, streamed, job, finished, lock_until, keys_hash, spec } =
+        facts;
     let Streamed { checked, stored_size, stored_sha256 } = streamed;
     let contents = checked.contents;
     Manifest {
@@ -54,6 +56,7 @@ pub(super) fn manifest(facts: Facts<'_>) -> Manifest {
         members: contents.members.into_iter().map(listed).collect(),
         reason: job.reason,
         request: job.request.clone(),
+        keys_hash,
         auth_enabled: contents.auth_enabled,
         locked_until: lock_until,
         spec,

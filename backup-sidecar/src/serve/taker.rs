@@ -132,3 +132,24 @@ impl From<archive::Error> for Problem {
         Self::new(error.reason(), error)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use archive::store::objects::Objects;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_leaves_for_the_store_and_each_stage_count_as_movement() {
+        let progress = Progress::default();
+        let key = "v1/plum".parse().unwrap();
+        let mut upload = Objects::memory().begin_upload(&key, None).await.unwrap();
+        progress.watch(upload.moved());
+        assert_eq!(progress.moved(), 0);
+        upload.write(vec![7; 4 << 20].into()).await.unwrap();
+        let moved = progress.moved();
+        assert!(moved > 0, "though nothing was counted as stored");
+        progress.step();
+        assert_eq!(progress.moved(), moved + 1);
+    }
+}

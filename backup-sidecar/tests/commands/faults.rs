@@ -5,11 +5,14 @@ use testbed::{cluster::Cluster, programs::Version, s3};
 use crate::harness::{Archive, Run, fill};
 
 /// `Fault` in `src/fault.rs`.
-const BEFORE_THE_COMMIT: [&str; 4] = ["after-attempt", "mid-upload", "before-data", "after-data"];
+const BEFORE_THE_COMMIT: [&str; 5] =
+    ["after-attempt", "mid-upload", "after-parts", "before-data", "after-data"];
+/// More than three parts of a multipart upload, so that one is stored in mid-upload.
+const MEGABYTES: usize = 26;
 
 async fn killed_at_each_stage(archive: &Archive) {
     let cluster = Cluster::start(Version::V3_6, 1).await;
-    fill(&cluster, 3).await;
+    fill(&cluster, MEGABYTES).await;
     for fault in BEFORE_THE_COMMIT {
         killed(archive, &cluster, fault).await;
         assert_eq!(archive.ids().await, [""; 0], "{fault}");

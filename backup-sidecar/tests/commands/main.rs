@@ -18,3 +18,4 @@ mod interrupted;
 mod pruning;
 mod source;
 mod taking;
+mod tls;

@@ -125,6 +125,24 @@ async fn another_etcd_with_the_same_cluster_id_is_refused_until_it_has_a_uid_of_
 }
 
 #[tokio::test]
+async fn another_etcd_at_the_same_revision_and_raft_index_is_not_unchanged() {
+    let archive = Archive::in_a_folder();
+    let cluster = Cluster::start(Version::V3_6, 1).await;
+    cluster.client(0).await.put(b"plum", b"mine").await.unwrap();
+    let taken = archive.take(&cluster, &[]).await;
+    let scheduled = async || once(&archive, &cluster).await;
+    assert_eq!(scheduled().await["unchanged"], true);
+
+    // What an etcd that was wiped and filled anew differs in: other keys have another hash.
+    let file = archive.file("manifest-");
+    let mut manifest = serde_json::to_value(&taken).unwrap();
+    manifest["keysHash"] = (taken.keys_hash.unwrap() ^ 1).into();
+    std::fs::write(file, manifest.to_string()).unwrap();
+    assert!(scheduled().await["unchanged"].is_null());
+    assert_eq!(scheduled().await["unchanged"], true);
+}
+
+#[tokio::test]
 async fn a_backup_that_is_fetched_is_left_alone_for_a_day() {
     let cluster = Cluster::start(Version::V3_6, 1).await;
     let archive = Archive::in_a_folder();

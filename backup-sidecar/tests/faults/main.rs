@@ -14,6 +14,7 @@ mod disk;
 mod leader;
 mod many;
 mod proxy;
+mod pruning;
 mod reading;
 mod rivals;
 mod slow;

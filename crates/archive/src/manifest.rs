@@ -57,6 +57,10 @@ pub struct Manifest {
     /// The ID of the order that asked for it: the same order again finds its backup by it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request: Option<String>,
+    /// The hash that the source gave for its keys at the last revision (etcd's `HashKV`), where only that
+    /// tells whether an etcd is the one that was backed up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_hash: Option<u32>,
     /// Whether etcd's authentication is on, so that a restored cluster asks for passwords.
     pub auth_enabled: bool,
     /// Until when the store lets nobody delete the backup, where it was asked to lock it.

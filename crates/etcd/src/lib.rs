@@ -16,6 +16,7 @@ mod client;
 mod connection;
 mod endpoint;
 mod error;
+mod hash;
 mod id;
 mod kv;
 mod member_list;

@@ -144,7 +144,8 @@ fn newest_meta(source: &impl ReadAt, size: u64) -> Result<Meta> {
     let second = places.into_iter().filter_map(|offset| {
         read(offset, 1).ok()?.ok().filter(|meta| u64::from(meta.page_size) == offset)
     });
-    let newest = first.into_iter().chain(second).max_by_key(|meta| meta.transaction);
+    // The last of equals is taken, which is the first page as in bbolt (db.go, `DB.meta`).
+    let newest = second.chain(first).max_by_key(|meta| meta.transaction);
     newest.ok_or(Error::Meta { page: 0, flaw: first.err().unwrap_or(MetaFlaw::Magic) })
 }
 

@@ -154,6 +154,7 @@ fn describe(raw: &[u8], stored: &[u8], version: &str, attempt: &Attempt) -> Mani
         members: Vec::new(),
         reason: Reason::OnDemand,
         request: None,
+        keys_hash: None,
         auth_enabled: contents.auth_enabled,
         locked_until: None,
         spec: None,

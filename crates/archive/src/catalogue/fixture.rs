@@ -72,6 +72,7 @@ pub(crate) fn manifest(revision: u64, started: &str) -> Manifest {
         }],
         reason: Reason::OnDemand,
         request: Some("order-7".into()),
+        keys_hash: Some(0x8e9e_cdf8),
         auth_enabled: true,
         locked_until: None,
         spec: Some(serde_json::json!({"size": 3})),

@@ -179,6 +179,7 @@ pub(crate) fn manifest(
         members: Vec::new(),
         reason: Reason::Scheduled,
         request: None,
+        keys_hash: None,
         auth_enabled: false,
         locked_until: None,
         spec: None,
