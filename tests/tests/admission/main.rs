@@ -168,7 +168,7 @@ async fn columns(client: Client, namespace: &str) -> anyhow::Result<()> {
     in_time(backups.create(&PostParams::default(), &serde_json::from_value(backup)?)).await??;
     for (short, columns) in [
         ("etcd", "NAME PHASE READY VERSION BACKUP AGE"),
-        ("etcdbackup", "NAME CLUSTER PHASE REVISION SIZE TAKEN"),
+        ("etcdbackup", "NAME CLUSTER PHASE REVISION SIZE TAKEN AGE"),
     ] {
         let table = kubectl(&["--namespace", namespace, "get", short]).await?;
         let header = table.lines().next().unwrap_or_default();

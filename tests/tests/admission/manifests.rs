@@ -1,7 +1,7 @@
 //! What the kustomizations grant, probe and leave behind.
 
 use anyhow::{Context, ensure};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::{documents, render};
 
