@@ -44,7 +44,7 @@ pub struct Member {
 /// sees no leader refuses at once instead of waiting for one.
 pub(crate) async fn read(channel: Channel, linearizable: bool) -> Result<MemberListAnswer, Status> {
     let mut grpc = Grpc::new(channel);
-    grpc.ready().await.map_err(|error| Status::from_error(error))?;
+    grpc.ready().await.map_err(Status::from_error)?;
     let mut request = Request::new(MemberListRequest { linearizable });
     if linearizable {
         request.metadata_mut().insert("hasleader", MetadataValue::from_static("true"));

@@ -95,7 +95,7 @@ pub(crate) async fn open(
 
 async fn request(channel: Channel) -> Result<Streaming<SnapshotMessage>, Status> {
     let mut grpc = Grpc::new(channel);
-    grpc.ready().await.map_err(|error| Status::from_error(error))?;
+    grpc.ready().await.map_err(Status::from_error)?;
     let path = PathAndQuery::from_static("/etcdserverpb.Maintenance/Snapshot");
     let asking = grpc.server_streaming(Request::new(SnapshotRequest {}), path, codec());
     Ok(asking.await?.into_inner())

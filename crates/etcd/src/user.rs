@@ -53,13 +53,9 @@ pub(crate) async fn sign_in(
     let plain = AnyChannel::Tonic(channel.clone());
     let mut auth = Client::from_channel(plain.clone(), None).await.map_err(failed)?.auth_client();
     let asking = auth.authenticate(user.name.clone(), user.password.clone());
-    let answer = match timeout(timeouts.change, asking).await {
-        Ok(answer) => answer.map_err(failed),
-        Err(_) => {
-            let limit = timeouts.change;
-            Err(Error::Timeout(format!("{} did not sign in {user:?} in {limit:?}", endpoint.url)))
-        }
-    };
+    let limit = timeouts.change;
+    let late = || Error::Timeout(format!("{} did not sign in {user:?} in {limit:?}", endpoint.url));
+    let answer = timeout(limit, asking).await.map_or_else(|_| Err(late()), |it| it.map_err(failed));
     match answer {
         Ok(answer) => Ok(AnyChannel::Custom(with_token(channel, answer.token())?)),
         Err(Error::Other { message, .. }) if message.contains(NOT_ENABLED) => Ok(plain),

@@ -26,10 +26,10 @@ pub(crate) struct Moody {
 }
 
 fn check(refuses: &AtomicBool) -> Result<()> {
-    match refuses.load(Ordering::SeqCst) {
-        true => Err(Error::Unavailable("connection refused".into())),
-        false => Ok(()),
+    if refuses.load(Ordering::SeqCst) {
+        return Err(Error::Unavailable("connection refused".into()));
     }
+    Ok(())
 }
 
 #[async_trait]
