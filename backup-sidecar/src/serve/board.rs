@@ -43,7 +43,7 @@ impl Board {
     /// An empty one.
     pub(crate) fn new(now: Timestamp) -> Self {
         let sequence = u64::try_from(now.as_millisecond()).unwrap_or(0);
-        let status = SidecarStatus { sequence, ..SidecarStatus::default() };
+        let status = SidecarStatus { sequence, unlisted: true, ..SidecarStatus::default() };
         Self { status: watch::Sender::new(status), orders: watch::Sender::default() }
     }
 

@@ -31,6 +31,8 @@ use crate::listing;
 const LIST: Duration = Duration::from_mins(2);
 /// Deleting thousands takes longer.
 const DELETE: Duration = Duration::from_mins(10);
+/// The operator waits for a minute for the number to fall.
+const ERASED_AT_A_TIME: usize = 64;
 /// See [`catalogue`]: a spec of 1.5 MB and some kilobytes.
 const LARGEST_MANIFEST: u64 = 8 << 20;
 
@@ -225,10 +227,21 @@ impl Stock {
         within(DELETE, "deleting the backup", deletion).await
     }
 
-    /// Deletes everything of this cluster's archive.
-    pub(crate) async fn erase(&self) -> Result<()> {
-        let deletion = prune::delete_archive(&*self.store, &self.archive);
-        within(DELETE, "deleting the archive", deletion).await
+    /// Deletes everything of this cluster's archive, and tells now and then how many backups are left.
+    pub(crate) async fn erase(&self, tell: impl Fn(u64)) -> Result<()> {
+        within(DELETE, "deleting the archive", async {
+            let backups = catalogue::list(&*self.store, &self.archive).await?;
+            let mut left = backups.len();
+            for some in backups.chunks(ERASED_AT_A_TIME) {
+                let pruned =
+                    prune::delete_all(&*self.store, &some.iter().collect::<Vec<_>>()).await;
+                left -= pruned.deleted.len().min(left);
+                tell(u64::try_from(left).unwrap_or(u64::MAX));
+            }
+            // What is left fails here and says why.
+            prune::delete_archive(&*self.store, &self.archive).await
+        })
+        .await
     }
 
     /// Deletes what no rule of the policy keeps.

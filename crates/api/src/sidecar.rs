@@ -70,6 +70,9 @@ pub struct SidecarStatus {
     pub failing: Option<Failing>,
     /// Backups of earlier clusters of this name that are in the store.
     pub earlier_backups: u64,
+    /// The store was not listed since the start, so that nothing is known yet of what is in it.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub unlisted: bool,
 }
 
 /// The newest stored backup, in the 2017 sidecar's form.

@@ -39,6 +39,7 @@ use crate::validate::{Validated, validate};
 const WAIT: Duration = Duration::from_secs(5);
 const AGAIN: Duration = Duration::from_secs(2);
 const AT_ONCE: Duration = Duration::from_millis(10);
+const LAG: Duration = Duration::from_millis(200);
 /// How long a deletion waits whose progress cannot be remembered.
 const LONGEST: SignedDuration = SignedDuration::from_mins(5);
 
@@ -265,8 +266,15 @@ impl Farewell<'_> {
                 .list()
                 .await
                 .map_err(|source| Error::Sidecar { what: "listing the backups", source })?;
-            while recorder.keep(&stored, client).await? {}
-            Ok::<(), Error>(())
+            loop {
+                match recorder.keep(&stored, client).await {
+                    Ok(true) => {}
+                    Ok(false) => return Ok(()),
+                    // What the watch has seen lags behind what was just written.
+                    Err(Error::Conflict { .. }) => tokio::time::sleep(LAG).await,
+                    Err(error) => return Err(error),
+                }
+            }
         };
         let outcome = tokio::time::timeout(WAIT * 2, kept).await;
         if let Ok(Err(error)) = outcome {

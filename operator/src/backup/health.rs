@@ -58,12 +58,12 @@ pub fn tell(after: &mut ClusterStatus, before: &ClusterStatus, seen: &Attended, 
     });
 }
 
-/// What the sidecar said, in the status's form; what it said before while it says nothing.
+/// What the sidecar said, in the status's form; what it said before while it knows nothing.
 fn service(
     status: Option<&SidecarStatus>,
     before: Option<&BackupServiceStatus>,
 ) -> Option<BackupServiceStatus> {
-    let Some(status) = status else { return before.cloned() };
+    let Some(status) = status.filter(|status| !status.unlisted) else { return before.cloned() };
     let count = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
     let recent = status.recent_backup.as_ref().map(|recent| RecentBackupStatus {
         creation_time: recent.creation_time.clone(),
@@ -77,11 +77,23 @@ fn service(
         recent_backup: recent,
         backups: count(status.backups),
         backup_size: status.backup_size,
-        last_success: status.last_success.map(seconds),
+        last_success: last_success(status, before),
         next: status.next.map(seconds),
         earlier_backups: count(status.earlier_backups),
         final_backup: before.and_then(|before| before.final_backup.clone()),
     })
+}
+
+/// A sidecar that was restarted knows of what is stored, but not that it found nothing new since: for
+/// the same newest backup the last success does not go back.
+fn last_success(status: &SidecarStatus, before: Option<&BackupServiceStatus>) -> Option<Time> {
+    let last = status.last_success.map(seconds)?;
+    let newest = status.recent_backup.as_ref().map(|recent| &recent.id);
+    let is_same = |before: &&BackupServiceStatus| {
+        newest.is_some() && before.recent_backup.as_ref().map(|recent| &recent.id) == newest
+    };
+    let known = before.filter(is_same).and_then(|before| before.last_success.clone());
+    Some(known.filter(|known| known.0 > last.0).unwrap_or(last))
 }
 
 /// Kubernetes keeps whole seconds; a fraction would differ from what is read back.
@@ -123,7 +135,9 @@ fn claim(
             reason: reason::BACKED_UP.into(),
             message: of(last),
         }),
-        None if attended.seen.status.is_none() && before.is_some() => None,
+        None if attended.seen.status.as_ref().is_none_or(|it| it.unlisted) && before.is_some() => {
+            None
+        }
         None => Some(Claim {
             status: status::UNKNOWN,
             reason: reason::NO_BACKUP_YET.into(),

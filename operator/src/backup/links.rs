@@ -195,7 +195,8 @@ impl Follower {
     async fn ask(&self, client: &SidecarClient) -> bool {
         let before = self.look();
         // After a silence it may be another process, which counts from the beginning.
-        let is_well = before.silence.is_none() && before.unlisted.is_none();
+        let waits = before.status.as_ref().is_some_and(|status| status.unlisted);
+        let is_well = before.silence.is_none() && (waits || before.unlisted.is_none());
         let after = before.status.as_ref().map(|status| status.sequence);
         match client.status(after.filter(|_| is_well)).await {
             Ok(status) => self.hear(client, &before, Arc::new(status)).await,
@@ -221,7 +222,11 @@ impl Follower {
             unlisted: before.unlisted.clone(),
             silence: None,
         };
-        if !is_same || seen.backups.is_none() {
+        if status.unlisted {
+            // It lists the store itself, and says when it has.
+            let why = status.failing.as_ref().map(|failing| failing.message.clone());
+            seen.unlisted = Some(why.unwrap_or_else(|| "it has not listed the store yet".into()));
+        } else if !is_same || seen.backups.is_none() {
             // A store that hangs does not keep the word of it.
             self.note(seen.clone());
             match client.list().await {
@@ -237,7 +242,7 @@ impl Follower {
         if is_news {
             self.tell();
         }
-        is_listed
+        is_listed || status.unlisted
     }
 
     fn silent(&self, error: &ClientError) {

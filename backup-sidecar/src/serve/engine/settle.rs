@@ -297,6 +297,7 @@ impl Engine {
             status.backups = own;
             status.backup_size = megabytes(stored);
             status.earlier_backups = earlier;
+            status.unlisted = false;
         });
     }
 }

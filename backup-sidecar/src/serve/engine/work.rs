@@ -100,7 +100,9 @@ impl Engine {
                 self.look(stock);
             }
         } else if !self.erase.is_empty() {
-            self.running = Some(Running::new(async move { Done::Erased(stock.erase().await) }));
+            let board = self.shown.board.clone();
+            let tell = move |left| board.publish(|status| status.backups = left);
+            self.running = Some(Running::new(async move { Done::Erased(stock.erase(tell).await) }));
         } else if let Some(task) = self.next_task(now) {
             self.take(&stock, task);
         } else if self.prune_is_due && self.takes_backups() {

@@ -155,6 +155,22 @@ fn after_a_restart_of_the_operator_the_last_word_counts() {
 }
 
 #[test]
+fn a_restart_of_the_sidecar_takes_nothing_back() {
+    let recent = |id: &str| api::sidecar::RecentBackup { id: id.into(), ..Default::default() };
+    let looked =
+        SidecarStatus { recent_backup: Some(recent("b-1")), ..good("2026-11-24T09:30:00Z") };
+    let (_, before) = look(&ClusterStatus::default(), &attended(Some(looked.clone())), now());
+    let unlisted = SidecarStatus { unlisted: true, ..SidecarStatus::default() };
+    assert_eq!(look(&before, &attended(Some(unlisted)), now()).1, before);
+    // Only the manifest of three days ago tells of a success now.
+    let old = SidecarStatus { last_success: Some(at("2026-11-21T09:30:00Z")), ..looked };
+    assert_eq!(look(&before, &attended(Some(old.clone())), now()).1, before);
+    // But a newest backup that turned out to be damaged is no success any more.
+    let damaged = SidecarStatus { recent_backup: Some(recent("b-0")), ..old };
+    assert_eq!(look(&before, &attended(Some(damaged)), now()).0.reason, "BackupTooOld");
+}
+
+#[test]
 fn a_first_backup_that_does_not_come_is_told_in_the_end() {
     let none = attended(Some(SidecarStatus::default()));
     let (condition, before) = look(&ClusterStatus::default(), &none, now());

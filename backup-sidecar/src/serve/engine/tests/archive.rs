@@ -5,6 +5,7 @@ use ::archive::store::Store;
 
 use super::world::{Act, World, manifest, put};
 use crate::serve::engine::Refusal;
+use crate::serve::stock::Stock;
 
 #[tokio::test(start_paused = true)]
 async fn retention_follows_each_backup() {
@@ -50,6 +51,37 @@ async fn an_attempt_that_died_leaves_nothing_for_more_than_a_day() {
     world.minutes(1).await;
     assert_eq!(world.store.head(&key).await.unwrap_err().reason(), "NotFound");
     assert_eq!(world.stored().await, 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn until_the_store_was_listed_the_status_says_that_nothing_is_known() {
+    let mut world = World::new();
+    world.start();
+    world.minutes(1).await;
+    assert!(!world.status().unlisted);
+    world.closed.store(2, std::sync::atomic::Ordering::SeqCst);
+    world.start();
+    world.pass(Duration::from_millis(100)).await;
+    let status = world.status();
+    assert!(status.unlisted && status.failing.is_some(), "{status:?}");
+    world.minutes(2).await;
+    let status = world.status();
+    assert_eq!((status.unlisted, status.backups, status.failing), (false, 1, None));
+}
+
+#[tokio::test]
+async fn while_the_archive_is_deleted_the_number_falls() {
+    let world = World::new();
+    for revision in 1..=130 {
+        let time = world.clock.now() - jiff::SignedDuration::from_hours(revision);
+        let manifest = manifest(&world.archive, revision.unsigned_abs(), time, time);
+        put(&*world.store, &world.archive, &manifest, "plums".into()).await;
+    }
+    let (store, archive) = (world.store.clone(), world.archive.clone());
+    let stock = Stock::new(store, archive, "s3://bucket", world.clock.clone());
+    let told = std::sync::Mutex::new(Vec::new());
+    stock.erase(|left| told.lock().unwrap().push(left)).await.unwrap();
+    assert_eq!((told.into_inner().unwrap(), world.stored().await), (vec![66, 2, 0], 0));
 }
 
 #[tokio::test(start_paused = true)]
