@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use archive::{
     catalogue::{self, Committed, Listed},
     digest::Digest,
-    download::Download,
+    download::{self, Download},
     manifest::Manifest,
     store::{Put, Store},
     verification::{Depth, Verification},
@@ -110,7 +110,9 @@ async fn read_back(
     manifest: &Manifest,
     counts: &Counts,
 ) -> archive::Result<()> {
-    let mut download = Download::open(store.clone(), &listed.archive, manifest)?;
+    // The check computes the raw digest anyway.
+    let data = download::object(store.clone(), &listed.archive, manifest)?;
+    let mut download = Download::unproven(data, manifest)?;
     let (pass, passing) = mpsc::channel(WAITING);
     let checking = spawn_blocking(move || check(passing));
     while let Some(bytes) = download.next().await? {
@@ -154,9 +156,8 @@ fn compare(what: &str, manifest: &Manifest, checked: &Checked) -> archive::Resul
     is_same("revision", contents.revision, manifest.revision)?;
     is_same("compact revision", contents.compact_revision, manifest.compact_revision)?;
     is_same("raft index", contents.raft_applied_index, manifest.raft_applied_index)?;
-    if Digest::from(checked.sha256) != manifest.raw.sha256
-        || contents.buckets != manifest.counts.buckets
-    {
+    download::prove(manifest, Digest::from(checked.sha256))?;
+    if contents.buckets != manifest.counts.buckets {
         return Err(archive::Error::damaged(what, "its content is not what its manifest says"));
     }
     Ok(())

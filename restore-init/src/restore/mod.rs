@@ -5,10 +5,10 @@
 //!          │ free                 (anything else: refused)
 //!  ask etcdutl what it is ─> find the backup ─> do they go together? ─> is there room?
 //!          │
-//!  download ─ digests, structure ─> <data dir>.restoring/snapshot.db
-//!          │
+//!  download, stored digest ───────> <data dir>.restoring/snapshot.db
+//!          ├────────────────────────> check: raw digest, structure
 //!  etcdutl snapshot restore ──────> <data dir>.restoring/data
-//!          │
+//!          ├<──────────────────────── it is good
 //!  marker, fsync ─> rename to <data dir> ─> remove <data dir>.restoring
 //! ```
 //!
@@ -16,6 +16,7 @@
 //! nothing but the working folder, which is removed, or after a kill by the next run, which starts over.
 
 pub(crate) mod args;
+mod check;
 mod compatibility;
 pub(crate) mod config;
 mod data_dir;
@@ -97,7 +98,8 @@ async fn make(
     workspace.check_room(backup.manifest.raw.size)?;
     download::run(backup, &workspace.snapshot()).await?;
     fault::point("downloaded");
-    etcdutl.restore(config, workspace, report.bump(), backup.manifest.raw.size).await?;
+    let restoring = etcdutl.restore(config, workspace, report.bump(), backup.manifest.raw.size);
+    check::beside(restoring, &backup.manifest, workspace.snapshot()).await?;
     fault::point("restored");
     data_dir::mark(&workspace.data(), &config.restore_id, report)?;
     durable::sync_tree(&workspace.data())?;

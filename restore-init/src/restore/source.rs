@@ -5,7 +5,7 @@ use std::sync::Arc;
 use archive::{
     catalogue::{self, Committed, Listed},
     digest::Digest,
-    download::Download,
+    download::{self, Download, Origin},
     layout::{ArchivePath, BackupId},
     manifest::Manifest,
     store::{Patience, Store},
@@ -36,15 +36,13 @@ enum Way {
 }
 
 impl Chosen {
-    /// Begins to read its data.
+    /// Begins to read its data, whose raw digest is left to whoever takes them.
     pub(crate) fn download(&self) -> Result<Download, Problem> {
-        let download = match &self.way {
-            Way::Store(store, archive) => Download::open(store.clone(), archive, &self.manifest),
-            Way::Sidecar(sidecar, uid) => {
-                Download::of(Arc::new(sidecar.data(&self.manifest, uid.as_deref())), &self.manifest)
-            }
+        let origin: Arc<dyn Origin> = match &self.way {
+            Way::Store(store, archive) => download::object(store.clone(), archive, &self.manifest)?,
+            Way::Sidecar(sidecar, uid) => Arc::new(sidecar.data(&self.manifest, uid.as_deref())),
         };
-        Ok(download?)
+        Ok(Download::unproven(origin, &self.manifest)?)
     }
 
     /// Which it is, in a sentence.

@@ -8,17 +8,17 @@ use bytes::Bytes;
 use flate2::{Compress, Compression, Crc, FlushCompress, Status};
 use tokio::task::{JoinHandle, spawn_blocking};
 
+use super::header;
 use crate::error::{Error, Result};
 
 /// Raw bytes of one member. Each member starts without knowing the bytes before it: at 1 MiB that costs
 /// under one percent of the size.
 pub const BLOCK: usize = 1 << 20;
-/// zlib's default. Higher levels are slower and not smaller here, lower ones a quarter larger.
+/// zlib's default. 3 is faster by a tenth to a quarter and 1 to 25 % larger, by the data; 2 by a third and
+/// 3 % or more; 1 is twice as fast and a third larger. Higher ones are slower and not smaller here.
 const LEVEL: Compression = Compression::new(6);
 /// More would not be fed by one etcd, and each takes some three MiB.
 const MOST_IN_FLIGHT: usize = 4;
-/// RFC 1952: magic, deflate, no flags, no time, no hint about the level, unknown system.
-const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 
 /// Compresses what it is given on threads for blocking work.
 ///
@@ -114,12 +114,13 @@ impl Block {
 
     fn compress(mut self) -> Result<(Self, Bytes)> {
         let mut member = Vec::with_capacity(self.raw.len() / 2 + 64);
-        member.extend_from_slice(&HEADER);
+        header::begin(&mut member);
         self.deflate(&mut member)?;
         let mut crc = Crc::new();
         crc.update(&self.raw);
         member.extend_from_slice(&crc.sum().to_le_bytes());
         member.extend_from_slice(&crc.amount().to_le_bytes());
+        header::set_length(&mut member);
         self.deflate.reset();
         self.raw.clear();
         Ok((self, member.into()))

@@ -1,5 +1,6 @@
 //! gzip members in, raw bytes out.
 
+use std::fmt;
 use std::io::{self, Write};
 
 use bytes::{Bytes, BytesMut};
@@ -24,8 +25,11 @@ impl<S: FnMut(Bytes) -> Result<()>> Decoder<S> {
     /// For gzip of at most `limit` raw bytes: a small file may decode to an endless one. `what` names
     /// it in errors. An error of `sink` ends the decoding and is given as it is.
     pub fn new(what: &str, limit: u64, sink: S) -> Self {
-        let chunks =
-            Chunks { what: what.to_owned(), left: limit, limit, filling: BytesMut::new(), sink };
+        Self::into(what, Chunks::new(what, limit, sink))
+    }
+
+    /// For gzip whose raw bytes go there, behind those that went there before.
+    pub(super) fn into(what: &str, chunks: Chunks<S>) -> Self {
         Self { what: what.to_owned(), inner: MultiGzDecoder::new(chunks) }
     }
 
@@ -43,7 +47,7 @@ impl<S: FnMut(Bytes) -> Result<()>> Decoder<S> {
 }
 
 /// Cuts the raw bytes into chunks and counts them.
-struct Chunks<S> {
+pub(super) struct Chunks<S> {
     what: String,
     limit: u64,
     left: u64,
@@ -52,13 +56,33 @@ struct Chunks<S> {
 }
 
 impl<S: FnMut(Bytes) -> Result<()>> Chunks<S> {
-    fn take(&mut self, bytes: &[u8]) -> Result<usize> {
-        let room = CHUNK.saturating_sub(self.filling.len());
-        let piece = bytes.get(..room.min(bytes.len())).unwrap_or(bytes);
-        let length = u64::try_from(piece.len()).unwrap_or(u64::MAX);
+    pub(super) fn new(what: &str, limit: u64, sink: S) -> Self {
+        Self { what: what.to_owned(), left: limit, limit, filling: BytesMut::new(), sink }
+    }
+
+    /// Hands over bytes that stand behind each other already, uncopied.
+    pub(super) fn give(&mut self, bytes: &Bytes) -> Result<()> {
+        let mut rest = bytes.clone();
+        while !rest.is_empty() {
+            let chunk = rest.split_to(CHUNK.min(rest.len()));
+            self.count(chunk.len())?;
+            (self.sink)(chunk)?;
+        }
+        Ok(())
+    }
+
+    fn count(&mut self, bytes: usize) -> Result<()> {
+        let length = u64::try_from(bytes).unwrap_or(u64::MAX);
         self.left = self.left.checked_sub(length).ok_or_else(|| {
             Error::damaged(&self.what, format!("it decodes to more than {} bytes", self.limit))
         })?;
+        Ok(())
+    }
+
+    fn take(&mut self, bytes: &[u8]) -> Result<usize> {
+        let room = CHUNK.saturating_sub(self.filling.len());
+        let piece = bytes.get(..room.min(bytes.len())).unwrap_or(bytes);
+        self.count(piece.len())?;
         if self.filling.capacity() == 0 {
             self.filling.reserve(CHUNK);
         }
@@ -89,6 +113,11 @@ impl<S: FnMut(Bytes) -> Result<()>> Write for Chunks<S> {
 fn translate(what: &str, error: io::Error) -> Error {
     match error.downcast::<Error>() {
         Ok(own) => own,
-        Err(error) => Error::damaged(what, format!("it is no whole gzip: {error}")),
+        Err(error) => broken(what, error),
     }
+}
+
+/// What is no gzip, or only a part of one.
+pub(super) fn broken(what: &str, problem: impl fmt::Display) -> Error {
+    Error::damaged(what, format!("it is no whole gzip: {problem}"))
 }
