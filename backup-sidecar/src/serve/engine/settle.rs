@@ -33,7 +33,7 @@ impl Engine {
             (Done::Opened(outcome), _) => self.opened(outcome),
             (Done::Listed(outcome), _) => self.listed(outcome),
             (Done::Pruned(outcome), _) => self.pruned(outcome),
-            (Done::Tidied(outcome), _) => self.tidied(outcome),
+            (Done::Tidied(outcome), _) => self.tidied(&outcome),
             (Done::Erased(outcome), _) => self.erased(outcome),
         }
     }
@@ -251,10 +251,10 @@ impl Engine {
         }
     }
 
-    fn tidied(&mut self, outcome: archive::Result<usize>) {
+    fn tidied(&mut self, outcome: &archive::Result<usize>) {
         self.settle_upkeep(Work::Tidy, TIDYING_FAILS, outcome.as_ref().err());
         if let Ok(removed) = outcome {
-            self.parts.metrics.tidied(removed);
+            self.parts.metrics.tidied(*removed);
         }
         if let Some(stock) = self.shown.stock.get().cloned() {
             self.look(stock);
