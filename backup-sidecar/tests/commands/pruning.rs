@@ -56,9 +56,10 @@ async fn a_backup_without_its_data_is_no_newest_and_the_last_good_one_stays() {
             path.ends_with("data.db.gz") && path.to_str().unwrap().contains(&start)
         };
         let data = archive.files().into_iter().find(is_its).unwrap();
-        match is_cut {
-            true => std::fs::File::options().write(true).open(data).unwrap().set_len(300).unwrap(),
-            false => std::fs::remove_file(data).unwrap(),
+        if is_cut {
+            std::fs::File::options().write(true).open(data).unwrap().set_len(300).unwrap();
+        } else {
+            std::fs::remove_file(data).unwrap();
         }
         let list = archive.json(&["list"]).await;
         let damaged = list[0]["damaged"].as_str().unwrap();
@@ -83,7 +84,7 @@ async fn what_died_in_an_archive_without_a_backup_goes_too() {
     std::fs::create_dir_all(&folder).unwrap();
     for name in ["attempt.json", "data.db.gz"] {
         let file = std::fs::File::create(folder.join(name)).unwrap();
-        let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(1_767_261_600);
+        let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_hours(490_906);
         file.set_modified(old).unwrap();
     }
     let run = archive.run(&["prune", "--cluster", "kv", "--keep-last", "1"]).await;
