@@ -9,6 +9,7 @@ mod inside;
 mod lifecycle;
 mod operator;
 mod rest;
+mod restore;
 
 use std::process::{ExitCode, Stdio};
 use std::time::Duration;
@@ -29,6 +30,8 @@ pub(crate) enum Bench {
     Operator(Options),
     /// What a backup costs, beside its stages and beside etcdctl, gzip and an upload
     Backup(backup::Options),
+    /// What a restore costs, beside `etcdutl snapshot restore` alone
+    Restore(restore::Options),
 }
 
 /// How it is measured and printed.
@@ -47,9 +50,13 @@ pub(crate) struct Options {
 
 impl Bench {
     pub(crate) async fn run(self) -> Result<ExitCode> {
+        say_panics();
         let options = match self {
             Self::Backup(options) => {
                 return Box::pin(backup::run(&options)).await.map(|()| ExitCode::SUCCESS);
+            }
+            Self::Restore(options) => {
+                return Box::pin(restore::run(&options)).await.map(|()| ExitCode::SUCCESS);
             }
             Self::Operator(options) => options,
         };
@@ -65,6 +72,14 @@ impl Bench {
         }
         measured.map(|()| ExitCode::SUCCESS)
     }
+}
+
+/// The testbed's servers panic where a test would fail. Here that is a sentence, and the end.
+fn say_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let what = panic.payload_as_str().unwrap_or("a server did not start");
+        eprintln!("the benchmark cannot go on: {what}");
+    }));
 }
 
 async fn measure(options: &Options, was_up: Option<&LocalKube>, progress: &Progress) -> Result<()> {

@@ -37,7 +37,8 @@ impl Inflation {
         let inflate = self.spare.pop().unwrap_or_else(|| Decompress::new(false));
         let (send, decoded) = oneshot::channel();
         self.in_flight.push_back(decoded);
-        drop(spawn_blocking(move || send.send(decode(inflate, &member))));
+        // Nobody waits for it any more when the reading has failed.
+        drop(spawn_blocking(move || drop(send.send(decode(inflate, &member)))));
     }
 
     /// The raw bytes of the oldest, or what is wrong with it; waits for them. Nothing when none is left.

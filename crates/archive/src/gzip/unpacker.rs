@@ -27,7 +27,7 @@ pub struct Unpacker<S: FnMut(Bytes) -> Result<()>> {
 /// Where the raw bytes come from: members of ours, or from some point on anything else.
 enum Out<S: FnMut(Bytes) -> Result<()>> {
     Members(Chunks<S>, bool),
-    Other(Decoder<S>),
+    Other(Box<Decoder<S>>),
     /// Between the two, and after an error.
     Nowhere,
 }
@@ -87,7 +87,7 @@ impl<S: FnMut(Bytes) -> Result<()>> Unpacker<S> {
     fn other(&mut self) -> Result<&mut Decoder<S>> {
         self.drain()?;
         self.out = match std::mem::replace(&mut self.out, Out::Nowhere) {
-            Out::Members(chunks, _) => Out::Other(Decoder::into(&self.what, chunks)),
+            Out::Members(chunks, _) => Out::Other(Box::new(Decoder::into(&self.what, chunks))),
             out => out,
         };
         match &mut self.out {

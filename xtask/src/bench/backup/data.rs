@@ -21,7 +21,7 @@ const NOISE: usize = 350;
 const REST: &str = r#""spec":{"volumes":[{"name":"config","configMap":{"name":"app","defaultMode":420}},{"name":"kube-api-access","projected":{"sources":[{"serviceAccountToken":{"expirationSeconds":3607,"path":"token"}},{"configMap":{"name":"kube-root-ca.crt","items":[{"key":"ca.crt","path":"ca.crt"}]}}],"defaultMode":420}}],"containers":[{"name":"main","args":["--listen=0.0.0.0:8080","--config=/etc/config/app.yaml"],"terminationMessagePath":"/dev/termination-log","terminationMessagePolicy":"File","imagePullPolicy":"IfNotPresent"}],"restartPolicy":"Always","terminationGracePeriodSeconds":30,"dnsPolicy":"ClusterFirst","serviceAccountName":"default","securityContext":{},"schedulerName":"default-scheduler","tolerations":[{"key":"node.kubernetes.io/not-ready","operator":"Exists","effect":"NoExecute","tolerationSeconds":300},{"key":"node.kubernetes.io/unreachable","operator":"Exists","effect":"NoExecute","tolerationSeconds":300}],"priority":0,"enableServiceLinks":true,"preemptionPolicy":"PreemptLowerPriority"},"status":{"phase":"Running","qosClass":"Burstable","#;
 
 /// Puts objects until about `bytes` of keys and values were written.
-pub(super) async fn fill(url: &str, bytes: u64) -> Result<()> {
+pub(in crate::bench) async fn fill(url: &str, bytes: u64) -> Result<()> {
     let endpoint = Endpoint { url: url.to_owned(), server_name: None };
     let client = MemberClient::connect(&endpoint, &Timeouts::default()).await?;
     let (written, number) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicU64::new(0)));

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use ::tests::command::{command, run};
-use ::tests::localkube::{packages, workspace};
+use ::tests::localkube::workspace;
 use ::tests::progress::Progress;
 use anyhow::{Context, Result};
 use testbed::cluster::Cluster;
@@ -13,42 +13,15 @@ use testbed::s3;
 use tokio::process::Command;
 
 use super::watch::{self, Cost};
-use super::{data, idle, latency};
+use super::{Programs, data, idle, latency};
 use crate::bench::figure::Figure;
-use crate::images;
 
-const BUILD_LIMIT: Duration = Duration::from_hours(1);
 /// How long puts are made for their 99th percentile.
 const WRITING: Duration = Duration::from_secs(15);
-/// Does one stage of a backup alone.
-const STAGE: &str = "backup-stage";
 const BUCKET: &str = "bench";
 /// The folder of the backup that is measured.
 const WHOLE: &str = "whole";
 const LIST_LIMIT: Duration = Duration::from_mins(1);
-
-/// The programs under measurement, and those they are compared with.
-pub(super) struct Programs {
-    sidecar: PathBuf,
-    stage: PathBuf,
-}
-
-impl Programs {
-    /// Builds ours, optimised, and installs the others.
-    pub(super) async fn get(progress: &Progress) -> Result<Self> {
-        packages::install(&["gzip", "rclone", "curl", "util-linux"], progress).await?;
-        crate::test::tools::seaweedfs(progress).await?;
-        // Together with the images' programs, so that what they share is compiled once.
-        let mut cargo = images::static_build();
-        cargo.args(images::IMAGES.iter().flat_map(|name| ["--bin", name]));
-        cargo.args(["--bin", STAGE]);
-        let building = run(&mut cargo, BUILD_LIMIT);
-        progress.step("compile the sidecar", Duration::from_mins(4), building).await?;
-        let built = images::programs_folder();
-        let [sidecar, stage] = ["etcd-backup-sidecar", STAGE].map(|name| built.join(name));
-        Ok(Self { sidecar, stage })
-    }
-}
 
 /// What a database of one size is measured with.
 struct Bench<'a> {

@@ -1,11 +1,14 @@
 //! `cargo xtask bench backup`: what a whole backup costs, beside its stages and beside the tools that
 //! people use without us, in the same run on the same database and the same S3 server.
 
-mod data;
+pub(super) mod data;
 mod idle;
 mod latency;
 mod measure;
-mod watch;
+mod programs;
+pub(super) mod watch;
+
+pub(super) use programs::Programs;
 
 use ::tests::progress::Progress;
 use anyhow::Result;
@@ -26,7 +29,7 @@ pub(crate) struct Options {
 /// Measures each size and prints.
 pub(super) async fn run(options: &Options) -> Result<()> {
     let progress = Progress::new();
-    let programs = measure::Programs::get(&progress).await?;
+    let programs = Programs::get(&progress).await?;
     for &megabytes in &options.megabytes {
         progress.say(&format!("        a database of {megabytes} MB"));
         let figures = Box::pin(measure::size(megabytes, &programs, &progress)).await?;

@@ -14,14 +14,14 @@ const GLANCE: Duration = Duration::from_millis(20);
 
 /// What a program cost.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Cost {
-    pub(super) seconds: f64,
+pub(in crate::bench) struct Cost {
+    pub(in crate::bench) seconds: f64,
     /// The most memory that was resident at once, in MiB.
-    pub(super) peak_mib: f64,
+    pub(in crate::bench) peak_mib: f64,
 }
 
 /// Runs a program that must succeed.
-pub(super) async fn run(what: &mut Command) -> Result<Cost> {
+pub(in crate::bench) async fn run(what: &mut Command) -> Result<Cost> {
     let start = Instant::now();
     let mut child = what
         .stdin(Stdio::null())
@@ -48,7 +48,7 @@ pub(super) async fn run(what: &mut Command) -> Result<Cost> {
 }
 
 /// A line of `/proc/ID/status` such as `VmRSS:`, in MiB; nothing when the process is gone.
-pub(super) fn resident(id: u32, line: &str) -> Option<f64> {
+pub(in crate::bench) fn resident(id: u32, line: &str) -> Option<f64> {
     let status = std::fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let kib = status.lines().find_map(|text| text.strip_prefix(line))?;
     let kib: f64 = kib.trim().strip_suffix(" kB")?.trim().parse().ok()?;
@@ -56,7 +56,7 @@ pub(super) fn resident(id: u32, line: &str) -> Option<f64> {
 }
 
 /// A program that may use one processor alone.
-pub(super) fn on_one_processor(program: &std::path::Path) -> Command {
+pub(in crate::bench) fn on_one_processor(program: &std::path::Path) -> Command {
     let mut limited = command("taskset");
     limited.args(["--cpu-list", "0"]).arg(program);
     limited
