@@ -60,8 +60,20 @@ pub(crate) async fn backup_now(sandbox: &Sandbox, name: &str) -> Result<Backup> 
 
 /// A cluster with backups on a volume, and some keys in it.
 pub(crate) async fn filled(sandbox: &Sandbox, size: usize) -> Result<TestCluster> {
-    let cluster = sandbox.cluster("kv", json!({"size": size, "backup": on_volume()})).await?;
-    open_volume(sandbox, "kv").await?;
+    filled_in(sandbox, size, on_volume()).await
+}
+
+/// The same with another backup policy.
+pub(crate) async fn filled_in(
+    sandbox: &Sandbox,
+    size: usize,
+    policy: Value,
+) -> Result<TestCluster> {
+    let is_on_volume = policy.get("pv").is_some();
+    let cluster = sandbox.cluster("kv", json!({"size": size, "backup": policy})).await?;
+    if is_on_volume {
+        open_volume(sandbox, "kv").await?;
+    }
     cluster.whole(size).await?;
     fill(sandbox, &cluster).await?;
     Ok(cluster)

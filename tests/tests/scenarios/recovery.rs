@@ -11,10 +11,12 @@ use k8s_openapi::api::core::v1::{Pod, Service};
 use k8s_openapi::api::discovery::v1::EndpointSlice;
 use kube::api::{ListParams, Patch, PatchParams};
 use kube::{Api, ResourceExt};
-use serde_json::json;
-use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, holds_for, request, until};
+use serde_json::{Value, json};
+use tests::scenario::{Bucket, Look, PATIENCE, Sandbox, TestCluster, holds_for, request, until};
 
-use crate::kept::{backup_folder, backup_now, damage, filled, keys, kill_all, same_keys};
+use crate::kept::{
+    backup_folder, backup_now, damage, filled, filled_in, keys, kill_all, on_volume, same_keys,
+};
 
 /// Revisions after a restore are beyond this.
 const LEAP: i64 = 1_000_000_000;
@@ -38,29 +40,40 @@ async fn recovered(sandbox: &Sandbox, cluster: &TestCluster, size: usize) -> Res
 /// Seed test A9: all members and their data are gone.
 #[tokio::test]
 async fn all_members_lost_every_key_of_the_newest_backup_is_back() -> Result<()> {
-    Sandbox::run("all-lost", async |sandbox| {
-        let cluster = filled(sandbox, 3).await?;
-        let before = keys(&cluster).await?;
-        let backup = backup_now(sandbox, "last").await?.status.unwrap_or_default();
-        let old = cluster.whole(3).await?;
-        cluster.client().await?.put(b"lost/with-the-members", b"1").await?;
-        sandbox.say("all members go");
-        kill_all(&cluster, &old.pods).await?;
-        let status = recovered(sandbox, &cluster, 3).await?;
-        same_keys(&cluster, &before).await?;
-        let last = status.last_restore.context("no restore")?;
-        ensure!(Some(&last.backup.id) == backup.id.as_ref(), "another backup: {last:?}");
-        ensure!(status.recoveries == 1, "{} recoveries", status.recoveries);
-        let names: Vec<String> = old.pods.iter().map(ResourceExt::name_any).collect();
-        let now = cluster.whole(3).await?;
-        ensure!(now.names().iter().all(|name| !names.contains(name)), "a name was used twice");
-        let lost = cluster.client().await?.get(b"lost/with-the-members").await?;
-        ensure!(lost.is_none(), "a key that no backup holds");
-        let condition = status.conditions.iter().find(|one| one.type_ == "Recovering");
-        ensure!(condition.is_some_and(|one| one.reason == "Restored"), "{condition:?}");
-        served_by_its_service(sandbox, 3).await
+    Sandbox::run("all-lost", async |sandbox| all_lost(sandbox, on_volume()).await).await
+}
+
+/// The same with a bucket.
+#[tokio::test]
+async fn all_members_lost_every_key_is_back_from_the_bucket() -> Result<()> {
+    Sandbox::run("all-lost-s3", async |sandbox| {
+        let bucket = Bucket::start(sandbox).await?;
+        all_lost(sandbox, bucket.policy()).await
     })
     .await
+}
+
+async fn all_lost(sandbox: &Sandbox, policy: Value) -> Result<()> {
+    let cluster = filled_in(sandbox, 3, policy).await?;
+    let before = keys(&cluster).await?;
+    let backup = backup_now(sandbox, "last").await?.status.unwrap_or_default();
+    let old = cluster.whole(3).await?;
+    cluster.client().await?.put(b"lost/with-the-members", b"1").await?;
+    sandbox.say("all members go");
+    kill_all(&cluster, &old.pods).await?;
+    let status = recovered(sandbox, &cluster, 3).await?;
+    same_keys(&cluster, &before).await?;
+    let last = status.last_restore.context("no restore")?;
+    ensure!(Some(&last.backup.id) == backup.id.as_ref(), "another backup: {last:?}");
+    ensure!(status.recoveries == 1, "{} recoveries", status.recoveries);
+    let names: Vec<String> = old.pods.iter().map(ResourceExt::name_any).collect();
+    let now = cluster.whole(3).await?;
+    ensure!(now.names().iter().all(|name| !names.contains(name)), "a name was used twice");
+    let lost = cluster.client().await?.get(b"lost/with-the-members").await?;
+    ensure!(lost.is_none(), "a key that no backup holds");
+    let condition = status.conditions.iter().find(|one| one.type_ == "Recovering");
+    ensure!(condition.is_some_and(|one| one.reason == "Restored"), "{condition:?}");
+    served_by_its_service(sandbox, 3).await
 }
 
 /// The client service leads to all members again, of which the first was kept out of it.
@@ -83,26 +96,37 @@ async fn served_by_its_service(sandbox: &Sandbox, size: usize) -> Result<()> {
 /// Seed test A10: two of three are gone, while somebody writes. What was acknowledged is back.
 #[tokio::test]
 async fn a_survivor_is_saved_first_and_its_last_write_is_back() -> Result<()> {
-    Sandbox::run("survivor", async |sandbox| {
-        let cluster = filled(sandbox, 3).await?;
-        let before = keys(&cluster).await?;
-        let writer = cluster.writer();
-        writer.advances(50).await?;
-        let whole = cluster.whole(3).await?;
-        let survivor = whole.leader()?.name_any();
-        let lost = whole.pods.iter().filter(|pod| pod.name_any() != survivor).cloned();
-        let lost: Vec<Pod> = lost.collect();
-        sandbox.say(&format!("only {survivor} is left"));
-        kill_all(&cluster, &lost).await?;
-        let status = recovered(sandbox, &cluster, 3).await?;
-        writer.advances(20).await?;
-        writer.finish().await?;
-        same_keys(&cluster, &before).await?;
-        let last = status.last_restore.context("no restore")?;
-        ensure!(last.backup.revision > 150, "not what the survivor held: {last:?}");
-        Ok(())
+    Sandbox::run("survivor", async |sandbox| survivor(sandbox, on_volume()).await).await
+}
+
+/// The same with a bucket.
+#[tokio::test]
+async fn a_survivor_is_saved_into_the_bucket_first_and_its_last_write_is_back() -> Result<()> {
+    Sandbox::run("survivor-s3", async |sandbox| {
+        let bucket = Bucket::start(sandbox).await?;
+        survivor(sandbox, bucket.policy()).await
     })
     .await
+}
+
+async fn survivor(sandbox: &Sandbox, policy: Value) -> Result<()> {
+    let cluster = filled_in(sandbox, 3, policy).await?;
+    let before = keys(&cluster).await?;
+    let writer = cluster.writer();
+    writer.advances(50).await?;
+    let whole = cluster.whole(3).await?;
+    let survivor = whole.leader()?.name_any();
+    let lost = whole.pods.iter().filter(|pod| pod.name_any() != survivor).cloned();
+    let lost: Vec<Pod> = lost.collect();
+    sandbox.say(&format!("only {survivor} is left"));
+    kill_all(&cluster, &lost).await?;
+    let status = recovered(sandbox, &cluster, 3).await?;
+    writer.advances(20).await?;
+    writer.finish().await?;
+    same_keys(&cluster, &before).await?;
+    let last = status.last_restore.context("no restore")?;
+    ensure!(last.backup.revision > 150, "not what the survivor held: {last:?}");
+    Ok(())
 }
 
 /// Seed test A11: the newest backup is damaged, so the one before it comes back, and that is said.
