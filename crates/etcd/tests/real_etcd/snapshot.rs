@@ -5,6 +5,7 @@ use std::{path::Path, process::Command, time::Duration};
 use etcd::{Error, MemberClient};
 use testbed::{
     cluster::{Cluster, TIMEOUTS},
+    member::Place,
     programs::Version,
     until,
 };
@@ -15,6 +16,7 @@ const IDLE: Duration = Duration::from_secs(10);
 testbed::on_each_version!(
     a_snapshot_is_what_etcdutl_accepts_and_as_long_as_announced,
     a_lone_survivor_still_gives_its_snapshot,
+    a_learner_gives_its_snapshot_also_when_the_majority_is_gone,
     a_member_that_dies_in_mid_stream_is_an_error,
 );
 
@@ -71,6 +73,39 @@ async fn a_lone_survivor_still_gives_its_snapshot(version: Version) {
     .await;
     let folder = tempfile::tempdir().unwrap();
     let (total, _) = save(&survivor, &folder.path().join("snapshot.db")).await;
+    assert!(total > 16 << 10, "{total}");
+}
+
+/// It does not ask for votes, so it never notices that nobody leads: whoever looks for survivors must not
+/// wait for that.
+async fn a_learner_gives_its_snapshot_also_when_the_majority_is_gone(version: Version) {
+    let mut cluster = Cluster::start(version, 2).await;
+    let place = Place::new("quince-late");
+    let voter = cluster.client(0).await;
+    voter.put(b"/fig", b"leaf").await.unwrap();
+    until("a learner is admitted", async || voter.add_learner(&place.peer_url).await.ok()).await;
+    cluster.join(&place);
+    let learner = cluster.client(2).await;
+    until("the learner has what was written", async || {
+        learner.status().await.ok().filter(|status| status.is_learner && status.revision == 2)
+    })
+    .await;
+    let folder = tempfile::tempdir().unwrap();
+    let (total, _) = save(&learner, &folder.path().join("before.db")).await;
+    assert!(total > 16 << 10, "{total}");
+    let leader = cluster.leader().await;
+    let other = cluster.client(1 - leader).await;
+
+    cluster.members[leader].kill();
+    until("the other voter notices that nobody leads", async || {
+        other.status().await.ok().filter(|status| status.leader.is_none())
+    })
+    .await;
+
+    let status = learner.status().await.unwrap();
+    assert_eq!((status.is_learner, status.revision), (true, 2));
+    assert!(status.leader.is_some(), "it has noticed: {status:?}");
+    let (total, _) = save(&learner, &folder.path().join("after.db")).await;
     assert!(total > 16 << 10, "{total}");
 }
 
