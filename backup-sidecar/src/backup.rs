@@ -106,9 +106,11 @@ impl Backup {
         let all = source::look(endpoints, tls.as_ref(), self.members.user.as_ref()).await?;
         let named = |url: &String| all.iter().filter(|one| one.url == *url).cloned().collect();
         let eligible: Vec<Seen> = job.member.as_ref().map_or_else(|| all.clone(), named);
-        let needs_no_quorum = matches!(job.reason, Reason::BeforeRecovery | Reason::Final);
-        let needs_no_quorum = needs_no_quorum || job.member.is_some();
-        let wish = if needs_no_quorum { Wish::Survivor } else { Wish::Working };
+        let wish = match (job.reason, &job.member) {
+            (Reason::BeforeRecovery, Some(_)) => Wish::LastCopy,
+            (Reason::BeforeRecovery | Reason::Final, None) | (_, Some(_)) => Wish::Survivor,
+            _ => Wish::Working,
+        };
         let chosen = source::choose(&eligible, wish).map_err(|error| match job.member {
             // What is wrong with a member that was named stays wrong, and no other is to be chosen.
             Some(_) => Problem::for_good(error.reason(), error),
@@ -171,7 +173,7 @@ async fn up_to_date<'a>(
     eligible: &'a [Seen],
     wish: Wish,
 ) -> Result<&'a Seen, SourceError> {
-    if wish == Wish::Survivor && chosen.status.leader.is_none() {
+    if wish != Wish::Working && chosen.status.leader.is_none() {
         return Ok(chosen);
     }
     let ask = |one: &'a Seen| async move {
@@ -184,7 +186,7 @@ async fn up_to_date<'a>(
     match source::first(&source::by_preference(chosen, eligible), ask).await {
         Some(one) => Ok(one),
         // What it has is all there is.
-        None if wish == Wish::Survivor => Ok(chosen),
+        None if wish != Wish::Working => Ok(chosen),
         None => Err(SourceError::Behind),
     }
 }

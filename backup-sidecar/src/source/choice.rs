@@ -15,6 +15,8 @@ pub(crate) enum Wish {
     Working,
     /// The cluster may have lost its quorum: the member with the most counts.
     Survivor,
+    /// Of the member that was named, for a recovery: also of a learner, if that is what is left.
+    LastCopy,
 }
 
 /// The member to take a snapshot from.
@@ -53,7 +55,7 @@ fn choose_by_status(all: &[&MemberStatus], wish: Wish) -> Option<usize> {
     };
     let newest = all.iter().map(|one| one.raft_applied_index).max().unwrap_or_default();
     let is_current = |one: &MemberStatus| one.raft_applied_index.saturating_add(CURRENT) >= newest;
-    if wish == Wish::Survivor && !has_leader(all) {
+    if wish != Wish::Working && !has_leader(all) {
         return most(&mut fit());
     }
     let follower = most(&mut fit().filter(|(_, one)| !leads(one) && is_current(one)));
@@ -63,7 +65,8 @@ fn choose_by_status(all: &[&MemberStatus], wish: Wish) -> Option<usize> {
 /// Why a member must not be backed up, in words.
 fn flaw(one: &MemberStatus, all: &[&MemberStatus], wish: Wish) -> Option<&'static str> {
     let is_alone = one.leader.is_none();
-    if one.is_learner {
+    // A learner cannot tell how far it is behind.
+    if one.is_learner && wish != Wish::LastCopy {
         Some("is a learner")
     } else if all.iter().any(|other| has_corrupt_alarm(other, one.member_id)) {
         Some("has a CORRUPT alarm")
@@ -98,6 +101,10 @@ fn refusal(seen: &[Seen], wish: Wish) -> SourceError {
     let advice = match wish {
         Wish::Working if has_no_leader => {
             "bring the majority back, or take it from a survivor with --reason before-recovery"
+        }
+        _ if seen.iter().all(|one| one.status.is_learner) => {
+            "bring a healthy voter back, or take what a learner has with --reason before-recovery \
+             and --member URL"
         }
         _ => "bring a healthy voter back",
     };
@@ -157,11 +164,15 @@ mod tests {
     }
 
     #[test]
-    fn a_learner_is_never_chosen() {
+    fn a_learner_is_only_chosen_as_the_last_copy_that_was_named() {
         let learner = MemberStatus { is_learner: true, ..member(2, 5000) };
         assert_eq!(chosen(&[member(1, 5000), learner.clone()], Wish::Working), Some(0));
-        let lone = MemberStatus { leader: None, ..learner };
-        assert_eq!(chosen(&[lone], Wish::Survivor), None);
+        assert_eq!(chosen(&[learner.clone()], Wish::Survivor), None);
+        // It does not notice that its leader is gone, unless it was started since.
+        for leader in [learner.leader, None] {
+            let lone = MemberStatus { leader, ..learner.clone() };
+            assert_eq!(chosen(&[lone], Wish::LastCopy), Some(0), "{leader:?}");
+        }
     }
 
     #[test]

@@ -18,7 +18,10 @@ async fn a_follower_is_asked_and_the_others_are_found_by_one_endpoint() {
     assert_eq!(manifest["members"].as_array().unwrap().len(), 3);
 }
 
-testbed::on_each_version!(a_lone_survivor_is_asked_only_on_request);
+testbed::on_each_version!(
+    a_lone_survivor_is_asked_only_on_request,
+    a_learner_is_asked_only_by_name_before_a_recovery,
+);
 
 async fn a_lone_survivor_is_asked_only_on_request(version: Version) {
     let mut cluster = Cluster::start(version, 3).await;
@@ -44,21 +47,33 @@ async fn a_lone_survivor_is_asked_only_on_request(version: Version) {
     archive.take(&cluster, &["--member", &url]).await;
 }
 
-#[tokio::test]
-async fn a_learner_is_not_asked_even_by_name() {
-    let mut cluster = Cluster::start(Version::V3_6, 1).await;
+async fn a_learner_is_asked_only_by_name_before_a_recovery(version: Version) {
+    let mut cluster = Cluster::start(version, 1).await;
     let archive = Archive::in_a_folder();
     let place = Place::new("quince-late");
-    cluster.client(0).await.add_learner(&place.peer_url).await.unwrap();
+    let voter = cluster.client(0).await;
+    voter.put(b"/fig", b"leaf").await.unwrap();
+    voter.add_learner(&place.peer_url).await.unwrap();
     cluster.join(&place);
     let learner = cluster.client(1).await;
-    until("the learner serves", async || learner.status().await.ok().filter(|it| it.is_learner))
-        .await;
+    until("the learner has what was written", async || {
+        learner.status().await.ok().filter(|it| it.is_learner && it.revision == 2)
+    })
+    .await;
 
     assert_eq!(archive.take(&cluster, &[]).await.source.member, "quince-0");
-    let run =
-        Run::of(archive.once(&cluster, &["--member", &place.client_url]).spawn().unwrap()).await;
-    assert!(run.fails(1).contains(" is a learner; "), "{}", run.stderr);
+    let by_name = ["--member", &place.client_url];
+    let run = Run::of(archive.once(&cluster, &by_name).spawn().unwrap()).await;
+    let sentence = run.fails(1);
+    assert!(sentence.contains(" is a learner; "), "{sentence}");
+    assert!(sentence.contains("--reason before-recovery and --member"), "{sentence}");
+
+    cluster.members[0].kill();
+    let more = [&by_name[..], &["--reason", "before-recovery"]].concat();
+    let manifest = archive.take(&cluster, &more).await;
+    let learner = learner.status().await.unwrap();
+    assert_eq!((manifest.source.member_id.0, manifest.revision), (learner.member_id.0, 2));
+    assert_eq!(manifest.members.iter().filter(|it| it.is_learner).count(), 1);
 }
 
 #[tokio::test]
