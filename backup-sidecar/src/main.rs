@@ -14,7 +14,6 @@ mod output;
 mod patience;
 mod pipeline;
 mod progress;
-mod schedule;
 mod serve;
 mod served;
 mod source;

@@ -23,12 +23,12 @@ use std::time::Duration;
 use archive::{layout::ArchivePath, retention, store::Store};
 use futures::future::BoxFuture;
 use jiff::Timestamp;
+use schedule::{Last, Schedule};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::CancellationToken;
 
 use crate::metrics::Metrics;
-use crate::schedule::{Last, Schedule};
 use crate::serve::{board::Board, clock::Clock, stock::Listing, stock::Stock, taker::Taker};
 
 use alarm::Alarm;

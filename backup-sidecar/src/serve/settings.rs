@@ -6,11 +6,11 @@ use std::time::Duration;
 use api::sidecar::SidecarConfig;
 use api::v1beta1::BackupPolicy;
 use archive::{Error, layout::ArchivePath, location::Location, retention};
+use schedule::Schedule;
 use tokio::time::timeout;
 use url::Url;
 
 use crate::patience;
-use crate::schedule::Schedule;
 use crate::serve::client::ClientName;
 use crate::serve::engine::Open;
 

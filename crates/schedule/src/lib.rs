@@ -1,6 +1,7 @@
 //! When backups are due: every so many seconds, or by the five fields of a Kubernetes `CronJob`.
 //!
-//! Pure: the time is passed in. What is due follows from the last success alone, so a restart neither
+//! Pure: the time is passed in. The sidecar goes by it; the operator only sees whether a policy can be
+//! read, so that the sentence is told before a sidecar is given it. What is due follows from the last success alone, so a restart neither
 //! skips a backup nor takes one twice, and however many runs were missed, one makes up for them.
 
 mod calendar;
@@ -52,7 +53,9 @@ impl Schedule {
     /// Reads what a policy says.
     pub fn from_policy(policy: &BackupPolicy) -> Result<Self, ScheduleError> {
         let problem = |text: &str| Err(ScheduleError(text.to_owned()));
-        match (&policy.schedule, policy.backup_interval_in_second, &policy.time_zone) {
+        // Zero is how the seed writes "none".
+        let interval = policy.backup_interval_in_second.filter(|seconds| *seconds != 0);
+        match (&policy.schedule, interval, &policy.time_zone) {
             (Some(_), Some(_), _) => {
                 problem("schedule and backupIntervalInSecond cannot both be given; leave one out")
             }
@@ -66,7 +69,7 @@ impl Schedule {
                 problem("backupIntervalInSecond must not be negative; write seconds, such as 1800")
             }
             (None, seconds, None) => {
-                let seconds = seconds.filter(|seconds| *seconds > 0).unwrap_or(DEFAULT_INTERVAL);
+                let seconds = seconds.unwrap_or(DEFAULT_INTERVAL);
                 Ok(Self::Interval(SignedDuration::from_secs(seconds)))
             }
         }

@@ -34,6 +34,12 @@ fn a_policy_without_times_means_half_an_hour() {
 }
 
 #[test]
+fn an_interval_of_zero_beside_a_schedule_is_none() {
+    let schedule = Schedule::from_policy(&policy(Some(0), Some("@daily"), None)).unwrap();
+    assert!(matches!(schedule, Schedule::Cron(_)), "{schedule:?}");
+}
+
+#[test]
 fn what_a_policy_cannot_mean_is_one_sentence_that_says_what_to_write() {
     for (interval, schedule, zone, words) in [
         (Some(60), Some("0 3 * * *"), None, "leave one out"),

@@ -70,7 +70,7 @@ pub async fn farewell(guarded: &GuardedCluster, ctx: &Context) -> Result<Action,
 
 /// What is to be done, and where; `Err` when nothing is, with what is to be told of it.
 fn duty(cluster: &Cluster, ctx: &Context) -> Result<(Duty, ValidatedBackup), Option<Happening>> {
-    let backup = match policy::validate(cluster, &ctx.backup.defaults) {
+    let backup = match policy::place(cluster, &ctx.backup.defaults) {
         None => return Err(None),
         Some(Err(sentence)) => {
             let note = format!("no final backup was taken: {sentence}");

@@ -43,4 +43,4 @@ pub use links::Silence;
 pub use links::{Key, Links, Seen};
 pub use location::volume as volume_store;
 pub use order::{on_error, reconcile};
-pub use policy::{Credentials, ValidatedBackup, Volume, validate as policy_of};
+pub use policy::{Credentials, ValidatedBackup, Volume, place as place_of};

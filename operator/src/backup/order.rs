@@ -105,7 +105,7 @@ fn lies_elsewhere(backup: &Backup, ctx: &Context) -> bool {
         ObjectRef::new(&backup.spec.cluster_name).within(&backup.namespace().unwrap_or_default());
     let Some(guarded) = ctx.caches.clusters.get(&key) else { return false };
     let Ok(cluster) = &guarded.0 else { return false };
-    match policy::validate(cluster, &ctx.backup.defaults) {
+    match policy::place(cluster, &ctx.backup.defaults) {
         Some(Ok(policy)) => !records::lies_in(backup, &store_identity(&policy.store)),
         _ => false,
     }

@@ -4,6 +4,7 @@
 //! started; the cluster runs on, and the condition `BackupHealthy` says the sentence.
 
 use api::v1beta1::{BackupPolicy, Cluster, S3Source, StorageType};
+use schedule::Schedule;
 
 use super::defaults::{Bucket, Defaults, Volumes};
 use super::location;
@@ -58,7 +59,20 @@ pub struct Volume {
 }
 
 /// Reads the policy; `None` without one. An error is one sentence that says what to do.
+///
+/// The times are read as the sidecar reads them: it would not start with what it cannot read, and could
+/// tell nobody why.
 pub fn validate(cluster: &Cluster, defaults: &Defaults) -> Option<Result<ValidatedBackup, String>> {
+    let backup = place(cluster, defaults)?;
+    Some(backup.and_then(|backup| match Schedule::from_policy(&backup.policy) {
+        Ok(_) => Ok(backup),
+        Err(error) => Err(error.to_string()),
+    }))
+}
+
+/// Reads where the backups are, whatever the times say: that is enough to read those that are there,
+/// and for the sidecar that goes on with the policy of before.
+pub fn place(cluster: &Cluster, defaults: &Defaults) -> Option<Result<ValidatedBackup, String>> {
     let policy = cluster.spec.backup.as_ref()?;
     let place = match policy.storage_type {
         StorageType::PersistentVolume => on_volume(policy, defaults),
@@ -139,15 +153,18 @@ mod tests {
         }
     }
 
-    fn read(backup: &Value, defaults: &Defaults) -> Option<Result<ValidatedBackup, String>> {
-        let cluster: Cluster = serde_json::from_value(json!({
+    fn cluster(backup: &Value) -> Cluster {
+        serde_json::from_value(json!({
             "apiVersion": "etcd.coreos.com/v1beta1",
             "kind": "Cluster",
             "metadata": {"name": "orders", "namespace": "shop", "uid": "u-1"},
             "spec": {"size": 3, "backup": backup},
         }))
-        .unwrap();
-        validate(&cluster, defaults)
+        .unwrap()
+    }
+
+    fn read(backup: &Value, defaults: &Defaults) -> Option<Result<ValidatedBackup, String>> {
+        validate(&cluster(backup), defaults)
     }
 
     fn good(backup: &Value, defaults: &Defaults) -> ValidatedBackup {
@@ -191,6 +208,34 @@ mod tests {
         let found = good(&empty, &defaults);
         assert_eq!(found.store, "s3://all");
         assert_eq!(found.credentials, Credentials::Operators(bucket));
+    }
+
+    #[test]
+    fn times_that_the_sidecar_could_not_read_are_told_and_the_place_is_known_all_the_same() {
+        for (times, words) in [
+            (json!({"schedule": "0 25 * * *"}), "schedule \"0 25 * * *\": \"25\" is no hour"),
+            (json!({"schedule": "0 0 30 2 *"}), "there is no such day"),
+            (json!({"schedule": "@every 5m"}), "backupIntervalInSecond"),
+            (
+                json!({"schedule": "0 3 * * *", "timeZone": "Europe/Berlni"}),
+                "timeZone \"Europe/Berlni\" is not the name of a time zone",
+            ),
+        ] {
+            let mut backup = json!({"pv": {"volumeSizeInMB": 512}});
+            backup.as_object_mut().unwrap().extend(times.as_object().unwrap().clone());
+            let refused = read(&backup, &defaults()).unwrap().unwrap_err();
+            assert!(refused.contains(words), "{refused}");
+            assert!(place(&cluster(&backup), &defaults()).unwrap().is_ok());
+        }
+    }
+
+    #[test]
+    fn words_and_zones_are_read_and_an_interval_of_zero_is_none() {
+        let backup = json!({
+            "schedule": "@daily", "timeZone": "Europe/Berlin", "backupIntervalInSecond": 0,
+            "pv": {"volumeSizeInMB": 512},
+        });
+        assert_eq!(good(&backup, &defaults()).policy.schedule.as_deref(), Some("@daily"));
     }
 
     #[test]

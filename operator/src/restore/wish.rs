@@ -8,7 +8,7 @@ use api::v1beta1::{
 use jiff::Timestamp;
 use kube::ResourceExt;
 
-use crate::backup::{Credentials, Defaults, ValidatedBackup, policy_of, volume_store};
+use crate::backup::{Credentials, Defaults, ValidatedBackup, place_of, volume_store};
 
 /// What is looked for.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,7 +77,7 @@ pub fn read<'a>(
 /// Where this cluster's own backups will be, which is where those of the seed's `backupClusterName` are.
 fn own_place(cluster: &Cluster, defaults: &Defaults) -> Result<ValidatedBackup, String> {
     let missing = "spec.backup is missing: it says where the backups are";
-    policy_of(cluster, defaults).ok_or(missing)?
+    place_of(cluster, defaults).ok_or(missing)?
 }
 
 fn of_backup(cluster: &Cluster, defaults: &Defaults, backup: &Backup) -> Result<Wish, String> {
@@ -226,6 +226,13 @@ mod tests {
         let found = wish(&s3(), &by_name, None).unwrap();
         assert_eq!(found.claim, None);
         assert!(found.place.store.starts_with("s3://b/etcd?"), "{}", found.place.store);
+    }
+
+    #[test]
+    fn times_that_cannot_be_read_keep_no_backup_from_being_restored() {
+        let mut policy = s3();
+        policy["schedule"] = json!("0 25 * * *");
+        assert!(wish(&policy, &json!({"backupClusterName": "orders"}), None).is_ok());
     }
 
     #[test]

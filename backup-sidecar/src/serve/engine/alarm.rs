@@ -7,9 +7,8 @@
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
+use schedule::{Due, Last, Schedule};
 use tokio::time::Instant;
-
-use crate::schedule::{Due, Last, Schedule};
 
 /// Two clocks drift; a jump is more than this.
 const DRIFT: SignedDuration = SignedDuration::from_secs(60);

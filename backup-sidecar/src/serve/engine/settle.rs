@@ -7,6 +7,7 @@ use api::sidecar::{BackupRequest, RecentBackup, RequestState, SidecarStatus};
 use archive::prune::Pruned;
 use archive::store::Store;
 use jiff::Timestamp;
+use schedule::Last;
 use tokio::time::Instant;
 
 use super::backoff::backoff;
@@ -14,7 +15,6 @@ use super::failures::{Failures, Work};
 use super::task::{self, Origin, Refusal, Task};
 use super::work::{Backup, Done};
 use super::{Engine, Parts};
-use crate::schedule::Last;
 use crate::serve::stock::{Known, Listing, Stock};
 use crate::serve::taker::{Problem, Taken};
 

@@ -44,7 +44,8 @@ pub struct BackupPolicy {
     pub backup_interval_in_second: Option<i64>,
 
     /// When backups are taken, in the five fields of a Kubernetes CronJob, such as 0 3 * * * for
-    /// every day at three. Instead of backupIntervalInSecond.
+    /// every day at three, or as one of @hourly, @daily, @weekly, @monthly and @yearly. Instead of
+    /// backupIntervalInSecond.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[cfg_attr(
         feature = "crd",

@@ -139,12 +139,12 @@ pub(crate) const STORAGE_TYPE: [Rule; 1] = [Rule {
               PersistentVolume",
 }];
 
-/// Five fields of the characters that a CronJob's schedule has. Whether it ever comes true is seen
-/// by who reads it, and told by a condition.
+/// Five fields of the characters that a CronJob's schedule has, or a word that stands for them.
+/// Whether it ever comes true is seen by who reads it, and told by a condition.
 pub(crate) const SCHEDULE: [Rule; 1] = [Rule {
-    rule: r"self.matches('^ *[0-9A-Za-z*,/-]+( +[0-9A-Za-z*,/?-]+){4} *$')",
+    rule: r"self.matches('^ *([0-9A-Za-z*,/?-]+( +[0-9A-Za-z*,/?-]+){4}|@(yearly|annually|monthly|weekly|daily|midnight|hourly)) *$')",
     message: "schedule must have the five fields of a CronJob (minute, hour, day of month, month, \
-              day of week), such as 0 3 * * *",
+              day of week), such as 0 3 * * *, or be @hourly, @daily, @weekly, @monthly or @yearly",
 }];
 
 pub(crate) const TIME_ZONE: [Rule; 1] = [Rule {

@@ -2,7 +2,7 @@ use jiff::{SignedDuration, Timestamp};
 use proptest::prelude::*;
 
 use super::{at, cron};
-use crate::schedule::{Due, Last, Schedule};
+use crate::{Due, Last, Schedule};
 
 const MINUTE: SignedDuration = SignedDuration::from_mins(1);
 

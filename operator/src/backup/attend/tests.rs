@@ -126,6 +126,26 @@ async fn what_is_there_already_is_not_made_again() {
 }
 
 #[tokio::test]
+async fn times_that_cannot_be_read_start_no_sidecar_and_leave_one_as_it_is() {
+    let spoilt = |mut cluster: Value| {
+        cluster["spec"]["backup"]["schedule"] = json!("0 25 * * *");
+        cluster
+    };
+    let table = Table::default();
+    let attended = attend(spoilt(cluster(&on_volume(), &[])), true, &table).await;
+    assert!(matches!(attended.wanted, Wanted::Invalid(_)), "{:?}", attended.wanted);
+    assert_eq!(table.changes(), Vec::<String>::new());
+
+    attend(cluster(&on_volume(), &[]), true, &table).await;
+    let sidecar = table.get(DEPLOYMENT);
+    table.changes();
+    let attended = attend(spoilt(table.get(CLUSTER).unwrap()), true, &table).await;
+    assert!(matches!(attended.wanted, Wanted::Invalid(_)), "{:?}", attended.wanted);
+    assert_eq!(table.changes(), Vec::<String>::new());
+    assert!(sidecar.is_some() && table.get(DEPLOYMENT) == sidecar);
+}
+
+#[tokio::test]
 async fn the_claim_of_an_earlier_cluster_is_adopted_and_one_of_somebody_else_is_not() {
     let claim = |labels: Value| {
         json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {

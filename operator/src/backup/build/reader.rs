@@ -4,6 +4,7 @@
 //! A bare pod: it is there for minutes, and its state is told as it is.
 
 use api::sidecar::{ClusterIdentity, SidecarConfig};
+use api::v1beta1::BackupPolicy;
 use api::{annotations, labels, objects, ports};
 use k8s_openapi::api::core::v1::{
     Affinity, ConfigMap, Container, Pod, PodAffinity, PodAffinityTerm, PodSpec, Service,
@@ -59,7 +60,8 @@ pub fn reader(
 fn config(cluster: &Validated, reading: &Reading<'_>) -> SidecarConfig {
     SidecarConfig {
         cluster: reading.source.clone(),
-        policy: reading.place.policy.clone(),
+        // It takes no backups: times that nobody can read shall not keep it from starting.
+        policy: BackupPolicy { schedule: None, time_zone: None, ..reading.place.policy.clone() },
         store: reading.place.store.clone(),
         endpoints: Vec::new(),
         // Nobody but the new cluster and the operator: the place may hold other clusters' backups.

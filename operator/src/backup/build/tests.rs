@@ -84,6 +84,22 @@ fn a_reader_of_another_cluster_s_volume() {
 }
 
 #[test]
+fn a_reader_is_given_no_times() {
+    let (_, cluster, mut backup) = read(&in_s3());
+    backup.policy.time_zone = Some("Europe/Berlni".into());
+    let source = api::sidecar::ClusterIdentity {
+        namespace: "shop".into(),
+        name: "carts".into(),
+        uid: "u-1".into(),
+    };
+    let (map, ..) = reader(&cluster, &Reading { source, place: &backup, claim: None }, "sidecar:1");
+    let text = &map.data.unwrap()["config.json"];
+    let config: api::sidecar::SidecarConfig = serde_json::from_str(text).unwrap();
+    assert_eq!((config.policy.schedule, config.policy.time_zone), (None, None));
+    assert_eq!(config.policy.s3, backup.policy.s3);
+}
+
+#[test]
 fn the_service_and_the_claim() {
     let (_, cluster, backup) = read(&on_volume());
     insta::assert_yaml_snapshot!(service(&cluster));

@@ -215,6 +215,18 @@ async fn a_last_backup_is_ordered_recorded_and_told_before_the_cluster_goes() {
 }
 
 #[tokio::test]
+async fn times_that_cannot_be_read_do_not_cost_the_last_backup() {
+    let mut policy = keeps();
+    policy["schedule"] = json!("0 25 * * *");
+    let table = Table::with(&[(CLUSTER, leaving(&policy, Some(5)))]);
+    let sidecar = Sidecar::start(&table, |_| (Code::SERVICE_UNAVAILABLE, json!({})));
+    let sidecar = sidecar.await;
+    look(&table).await.unwrap();
+    assert_eq!(sidecar.asked()[..1], ["PUT /v1/requests/final-u-1-0"]);
+    assert!(finalizers(&table).to_string().contains("final-backup"));
+}
+
+#[tokio::test]
 async fn an_order_that_failed_is_another_one_next_time_and_no_progress() {
     let table = Table::with(&[(CLUSTER, leaving(&keeps(), Some(5)))]);
     let failed = |call: &str| {

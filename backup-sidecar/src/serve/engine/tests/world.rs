@@ -18,6 +18,7 @@ use bytes::Bytes;
 use futures::TryStreamExt;
 use jiff::{SignedDuration, Timestamp};
 use prometheus_client::registry::Registry;
+use schedule::{Cron, Schedule};
 use serde_json::Map;
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinHandle;
@@ -26,7 +27,6 @@ use tokio_util::sync::CancellationToken;
 
 use super::moody::{Mood, Moody};
 use crate::metrics::Metrics;
-use crate::schedule::{Cron, Schedule};
 use crate::serve::clock::Clock;
 use crate::serve::engine::{Ask, Engine, Open, Parts, Refusal, Shown};
 use crate::serve::taker::{Job, Problem, Progress, Taken, Taker};
