@@ -105,7 +105,8 @@ async fn etcdctl(sandbox: &Sandbox, pod: &str, args: &[&str]) -> Result<String> 
 
 /// All keys, with everything that etcd says of each.
 pub(crate) async fn keys(cluster: &TestCluster) -> Result<Vec<KeyValue>> {
-    Ok(cluster.client().await?.get_prefix(b"fill/").await?)
+    let client = Box::pin(cluster.client()).await?;
+    Ok(Box::pin(client.get_prefix(b"fill/")).await?)
 }
 
 /// Every key is there as it was, to its revisions, version and lease, and no other is.

@@ -40,7 +40,7 @@ async fn recovered(sandbox: &Sandbox, cluster: &TestCluster, size: usize) -> Res
 /// Seed test A9: all members and their data are gone.
 #[tokio::test]
 async fn all_members_lost_every_key_of_the_newest_backup_is_back() -> Result<()> {
-    Sandbox::run("all-lost", async |sandbox| all_lost(sandbox, on_volume()).await).await
+    Sandbox::run("all-lost", async |sandbox| Box::pin(all_lost(sandbox, on_volume())).await).await
 }
 
 /// The same with a bucket.
@@ -48,7 +48,7 @@ async fn all_members_lost_every_key_of_the_newest_backup_is_back() -> Result<()>
 async fn all_members_lost_every_key_is_back_from_the_bucket() -> Result<()> {
     Sandbox::run("all-lost-s3", async |sandbox| {
         let bucket = Bucket::start(sandbox).await?;
-        all_lost(sandbox, bucket.policy()).await
+        Box::pin(all_lost(sandbox, bucket.policy())).await
     })
     .await
 }
@@ -69,8 +69,8 @@ async fn all_lost(sandbox: &Sandbox, policy: Value) -> Result<()> {
     let names: Vec<String> = old.pods.iter().map(ResourceExt::name_any).collect();
     let now = cluster.whole(3).await?;
     ensure!(now.names().iter().all(|name| !names.contains(name)), "a name was used twice");
-    let lost = cluster.client().await?.get(b"lost/with-the-members").await?;
-    ensure!(lost.is_none(), "a key that no backup holds");
+    let unsaved = cluster.client().await?.get(b"lost/with-the-members").await?;
+    ensure!(unsaved.is_none(), "a key that no backup holds");
     let condition = status.conditions.iter().find(|one| one.type_ == "Recovering");
     ensure!(condition.is_some_and(|one| one.reason == "Restored"), "{condition:?}");
     served_by_its_service(sandbox, 3).await
@@ -96,7 +96,7 @@ async fn served_by_its_service(sandbox: &Sandbox, size: usize) -> Result<()> {
 /// Seed test A10: two of three are gone, while somebody writes. What was acknowledged is back.
 #[tokio::test]
 async fn a_survivor_is_saved_first_and_its_last_write_is_back() -> Result<()> {
-    Sandbox::run("survivor", async |sandbox| survivor(sandbox, on_volume()).await).await
+    Sandbox::run("survivor", async |sandbox| Box::pin(survivor(sandbox, on_volume())).await).await
 }
 
 /// The same with a bucket.
@@ -104,7 +104,7 @@ async fn a_survivor_is_saved_first_and_its_last_write_is_back() -> Result<()> {
 async fn a_survivor_is_saved_into_the_bucket_first_and_its_last_write_is_back() -> Result<()> {
     Sandbox::run("survivor-s3", async |sandbox| {
         let bucket = Bucket::start(sandbox).await?;
-        survivor(sandbox, bucket.policy()).await
+        Box::pin(survivor(sandbox, bucket.policy())).await
     })
     .await
 }
@@ -116,10 +116,10 @@ async fn survivor(sandbox: &Sandbox, policy: Value) -> Result<()> {
     writer.advances(50).await?;
     let whole = cluster.whole(3).await?;
     let survivor = whole.leader()?.name_any();
-    let lost = whole.pods.iter().filter(|pod| pod.name_any() != survivor).cloned();
-    let lost: Vec<Pod> = lost.collect();
+    let others = whole.pods.iter().filter(|pod| pod.name_any() != survivor).cloned();
+    let others: Vec<Pod> = others.collect();
     sandbox.say(&format!("only {survivor} is left"));
-    kill_all(&cluster, &lost).await?;
+    kill_all(&cluster, &others).await?;
     let status = recovered(sandbox, &cluster, 3).await?;
     writer.advances(20).await?;
     writer.finish().await?;
