@@ -89,9 +89,6 @@ async fn upload(store: &Arc<dyn Store>, size: usize) -> archive::Result<archive:
 
 #[tokio::test(flavor = "multi_thread")]
 async fn encryption_lock_and_checksums_are_asked_for_in_the_headers() {
-    if !is_inside("encryption_lock_and_checksums_are_asked_for_in_the_headers") {
-        return;
-    }
     const KMS: &str = "&sse=aws:kms&kmsKey=key-7&lock=compliance&lockDays=3";
     const KMS_HEADERS: [&str; 3] = [
         "x-amz-server-side-encryption: aws:kms",
@@ -101,6 +98,9 @@ async fn encryption_lock_and_checksums_are_asked_for_in_the_headers() {
     const S3_KEYS: &str = "&sse=AES256&lock=governance&lockDays=3";
     const S3_HEADERS: [&str; 2] =
         ["x-amz-server-side-encryption: aes256", "x-amz-object-lock-mode: governance"];
+    if !is_inside("encryption_lock_and_checksums_are_asked_for_in_the_headers") {
+        return;
+    }
     let asked: [(_, &[&str]); 2] = [(KMS, &KMS_HEADERS), (S3_KEYS, &S3_HEADERS)];
     for (size, (options, headers)) in
         [9, PART + 9].into_iter().flat_map(|size| asked.map(|asked| (size, asked)))
@@ -308,11 +308,11 @@ async fn where_conditions_are_ignored_a_put_of_another_writer_that_comes_late_is
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_answer_that_an_upload_is_finished_may_take_longer_than_a_small_call() {
+    const DONE: &str =
+        "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>";
     if !is_inside("the_answer_that_an_upload_is_finished_may_take_longer_than_a_small_call") {
         return;
     }
-    const DONE: &str =
-        "<CompleteMultipartUploadResult><ETag>e</ETag></CompleteMultipartUploadResult>";
     let good = takes_everything(PART + 9);
     let server = Server::start(move |head| {
         let said = good(head);

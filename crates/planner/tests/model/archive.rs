@@ -58,11 +58,11 @@ pub(crate) enum Work {
 }
 
 impl Backup {
-    pub(crate) fn id(&self) -> String {
+    pub(crate) fn id(self) -> String {
         format!("b{}", self.number)
     }
 
-    pub(crate) fn reference(&self) -> BackupRef {
+    pub(crate) fn reference(self) -> BackupRef {
         BackupRef {
             id: self.id(),
             manifest_digest: "d".into(),

@@ -175,7 +175,7 @@ impl World {
     pub(crate) fn act(&mut self, index: usize) {
         match std::mem::replace(&mut self.operators[index], Operator::Idle) {
             Operator::Decided(intent) => {
-                self.operators[index] = self.step(Arc::unwrap_or_clone(intent))
+                self.operators[index] = self.step(Arc::unwrap_or_clone(intent));
             }
             Operator::Reserved { number, role, report } => {
                 self.create(number, role);

@@ -202,6 +202,6 @@ fn archive(world: &World, order: Option<&str>) -> Archive {
         Some(State::Stored(backup)) => Order::Stored(backup.reference()),
         Some(State::Failed) => Order::Failed { why: "the store is full".into(), at: long_ago() },
     };
-    let backups = world.archive.backups.iter().map(Backup::reference).collect();
+    let backups = world.archive.backups.iter().map(|backup| backup.reference()).collect();
     Archive::Known { backups, order }
 }
