@@ -94,15 +94,24 @@ impl EtcdView {
     }
 
     /// How far the data goes of the members that answer and see no leader, of the etcd cluster that
-    /// is `known`. One whose data is known to be wrong does not count.
+    /// is `known`. A learner stands for no election and so never notices that its leader is gone:
+    /// what counts is that nobody says that it leads. One whose data is known to be wrong does not
+    /// count.
     pub fn stranded(&self, known: Option<ClusterId>) -> BTreeMap<u32, i64> {
         let revision = |answer: &Answer| {
             let status = answer.status.as_ref().ok()?;
             let is_ours = known.is_none_or(|known| status.cluster_id == known);
-            (is_ours && status.leader.is_none()).then_some(status.revision)
+            let is_led = status.leader.is_some() && (!status.is_learner || self.leads(status));
+            (is_ours && !is_led).then_some(status.revision)
         };
         let trusted = self.answers.iter().filter(|(number, _)| !self.is_corrupt(**number));
         trusted.filter_map(|(&number, one)| Some((number, revision(one)?))).collect()
+    }
+
+    /// Whether the leader that this member names says so itself.
+    fn leads(&self, of: &MemberStatus) -> bool {
+        let mut others = self.answers.values().filter_map(|answer| answer.status.as_ref().ok());
+        others.any(|one| of.leader == Some(one.member_id) && one.leader == of.leader)
     }
 
     fn member(
@@ -268,6 +277,25 @@ mod tests {
         };
         assert_eq!(view.stranded(Some(CLUSTER)), BTreeMap::from([(0, 42)]));
         assert_eq!(view.stranded(None), BTreeMap::from([(0, 42), (2, 42)]));
+    }
+
+    #[test]
+    fn a_learner_is_stranded_once_nobody_says_that_it_leads() {
+        let learner = MemberStatus {
+            leader: Some(MemberId(7)),
+            is_learner: true,
+            revision: 42,
+            ..status(9, CLUSTER)
+        };
+        let stranded = |voter: Result<MemberStatus, etcd::Error>| {
+            let answer = |status| Answer { client: None, status };
+            let answers = BTreeMap::from([(3, answer(voter)), (4, answer(Ok(learner.clone())))]);
+            EtcdView { answers, list: None }.stranded(Some(CLUSTER)).into_keys().collect::<Vec<_>>()
+        };
+        let unled = MemberStatus { leader: None, ..status(7, CLUSTER) };
+        assert_eq!(stranded(Ok(status(7, CLUSTER))), [0_u32; 0]);
+        assert_eq!(stranded(Ok(unled)), [3, 4]);
+        assert_eq!(stranded(Err(etcd::Error::NoLeader)), [4]);
     }
 
     #[test]
