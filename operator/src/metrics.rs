@@ -216,6 +216,20 @@ mod tests {
     }
 
     #[test]
+    fn the_series_of_the_last_cluster_end_too() {
+        let mut registry = Registry::default();
+        let metrics = Metrics::register(&mut registry);
+        metrics.clusters(std::iter::once((
+            "shop".to_owned(),
+            "orders".to_owned(),
+            Some("Running"),
+        )));
+        metrics.members("shop", "orders", 3, 3);
+        metrics.clusters(std::iter::empty());
+        assert!(!text(&registry).contains("orders"), "{}", text(&registry));
+    }
+
+    #[test]
     fn the_series_of_a_cluster_end_with_it() {
         let mut registry = Registry::default();
         let metrics = Metrics::register(&mut registry);
