@@ -86,6 +86,22 @@ fn learners_do_not_count_as_voters() {
     assert_eq!(lost.phase(), Phase::NoQuorum);
 }
 
+/// The operator died, or the quorum went, between a vote and the write after it. A person who writes
+/// the role down ends the wait (docs/disasters.md).
+#[test]
+fn a_vote_that_the_status_does_not_know_is_waited_for_until_it_is_written_down() {
+    let known = |voter: bool| {
+        let vote = |record: &mut planner::Record| {
+            record.members.get_mut(&5).unwrap().voter = voter;
+        };
+        sentence(&cluster(2).without_pod(5).no_quorum().edit_record(vote))
+    };
+    let (phase, message) = known(false);
+    assert_eq!(phase, Phase::NoQuorum, "{message}");
+    assert!(message.contains("1 of 1 voters are needed"), "{message}");
+    assert_eq!(known(true).0, Phase::QuorumLost);
+}
+
 #[test]
 fn a_status_that_names_no_voter_is_said_so() {
     let forgotten = cluster(3).no_quorum().edit_record(|record| record.members.clear());
