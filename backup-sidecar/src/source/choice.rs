@@ -167,7 +167,7 @@ mod tests {
     fn a_learner_is_only_chosen_as_the_last_copy_that_was_named() {
         let learner = MemberStatus { is_learner: true, ..member(2, 5000) };
         assert_eq!(chosen(&[member(1, 5000), learner.clone()], Wish::Working), Some(0));
-        assert_eq!(chosen(&[learner.clone()], Wish::Survivor), None);
+        assert_eq!(chosen(std::slice::from_ref(&learner), Wish::Survivor), None);
         // It does not notice that its leader is gone, unless it was started since.
         for leader in [learner.leader, None] {
             let lone = MemberStatus { leader, ..learner.clone() };
