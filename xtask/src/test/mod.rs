@@ -18,6 +18,8 @@ use tokio::process::Command;
 use stage::Stages;
 use tools::Tools;
 
+/// What starts no other program: units, properties, the model, the API's rules.
+const FAST: &str = "not (kind(test) and package(/^(archive|etcd|etcd-backup-sidecar|etcd-restore-init|snapshot|testbed|tests)$/))";
 /// Everything but the scenarios, which need a Kubernetes.
 const WITHOUT_KUBERNETES: &str = "not (package(tests) and kind(test))";
 const SCENARIOS: &str = "package(tests) and kind(test)";
@@ -25,7 +27,8 @@ const SCENARIOS: &str = "package(tests) and kind(test)";
 /// What to leave out, and what to leave behind.
 #[derive(clap::Args)]
 pub(crate) struct Options {
-    /// Only what needs no Kubernetes: under a minute once everything is compiled
+    /// Only what needs no other program, neither etcd nor a store nor Kubernetes: under a minute once
+    /// everything is compiled
     #[arg(long)]
     fast: bool,
     /// Leave the local Kubernetes up
@@ -39,12 +42,15 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
     let mut stages = Stages::new(if options.fast { 8 } else { 11 });
     let tools = stages.work("tools", "cargo xtask test --fast", Tools::get(&progress)).await?;
     static_checks(&mut stages, &tools).await?;
+    if options.fast {
+        let mut fast = nextest(&tools, "default", FAST);
+        stages.command("tests without other programs", &mut fast, true).await?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let mut unit = nextest(&tools, "default", WITHOUT_KUBERNETES);
     set_etcd_folders(&mut unit, &progress).await?;
-    stages.command("tests without Kubernetes", &mut unit, options.fast).await?;
-    if !options.fast {
-        with_kubernetes(&mut stages, &tools, &progress, options.keep).await?;
-    }
+    stages.command("tests without Kubernetes", &mut unit, false).await?;
+    with_kubernetes(&mut stages, &tools, &progress, options.keep).await?;
     Ok(ExitCode::SUCCESS)
 }
 
