@@ -199,7 +199,7 @@ async fn upload(
     progress: &Progress,
 ) -> Result<Streamed, StreamError> {
     let snapshot = source.client.snapshot(IDLE).await?;
-    progress.expect(snapshot.total_bytes());
+    progress.set_expected(snapshot.total_bytes());
     let mut upload = attempt.upload(lock_until).await?;
     progress.watch(upload.moved());
     match pipeline::stream(snapshot, &mut upload, progress).await {

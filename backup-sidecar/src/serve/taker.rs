@@ -68,7 +68,7 @@ impl Progress {
     }
 
     /// So many bytes will come from etcd in all.
-    pub fn expect(&self, bytes: u64) {
+    pub fn set_expected(&self, bytes: u64) {
         self.expected.store(bytes, Ordering::Relaxed);
     }
 

@@ -5,13 +5,12 @@
 
 use api::sidecar::{ClusterIdentity, SidecarConfig};
 use api::v1beta1::BackupPolicy;
-use api::{annotations, labels, objects, ports};
+use api::{annotations, labels, objects};
 use k8s_openapi::api::core::v1::{
     Affinity, ConfigMap, Container, Pod, PodAffinity, PodAffinityTerm, PodSpec, Service,
-    ServicePort, ServiceSpec, WeightedPodAffinityTerm,
+    WeightedPodAffinityTerm,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
-use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use super::config::text;
 use super::volumes::Names;
@@ -117,18 +116,10 @@ fn beside(source: &str) -> Affinity {
 fn service(cluster: &Validated, name: String) -> Service {
     Service {
         metadata: metadata(cluster, name),
-        spec: Some(ServiceSpec {
-            publish_not_ready_addresses: Some(true),
-            selector: Some(labels::reader_selector(&cluster.name.name, &cluster.uid)),
-            ports: Some(vec![ServicePort {
-                name: Some("backup-service".into()),
-                port: i32::from(ports::SIDECAR),
-                target_port: Some(IntOrString::Int(i32::from(ports::SIDECAR))),
-                protocol: Some("TCP".into()),
-                ..ServicePort::default()
-            }]),
-            ..ServiceSpec::default()
-        }),
+        spec: Some(super::service::address(labels::reader_selector(
+            &cluster.name.name,
+            &cluster.uid,
+        ))),
         status: None,
     }
 }

@@ -1,5 +1,7 @@
 //! The sidecar's address.
 
+use std::collections::BTreeMap;
+
 use api::{labels, objects, ports};
 use k8s_openapi::api::core::v1::{Service, ServicePort, ServiceSpec};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
@@ -12,18 +14,23 @@ pub fn service(cluster: &Validated) -> Service {
     let (name, uid) = (&cluster.name.name, &cluster.uid);
     Service {
         metadata: metadata(cluster, objects::backup_sidecar(name)),
-        spec: Some(ServiceSpec {
-            publish_not_ready_addresses: Some(true),
-            selector: Some(labels::sidecar_selector(name, uid)),
-            ports: Some(vec![ServicePort {
-                name: Some("backup-service".into()),
-                port: i32::from(ports::SIDECAR),
-                target_port: Some(IntOrString::Int(i32::from(ports::SIDECAR))),
-                protocol: Some("TCP".into()),
-                ..ServicePort::default()
-            }]),
-            ..ServiceSpec::default()
-        }),
+        spec: Some(address(labels::sidecar_selector(name, uid))),
         status: None,
+    }
+}
+
+/// The API of the pod that the labels choose, also before it is ready.
+pub(super) fn address(selector: BTreeMap<String, String>) -> ServiceSpec {
+    ServiceSpec {
+        publish_not_ready_addresses: Some(true),
+        selector: Some(selector),
+        ports: Some(vec![ServicePort {
+            name: Some("backup-service".into()),
+            port: i32::from(ports::SIDECAR),
+            target_port: Some(IntOrString::Int(i32::from(ports::SIDECAR))),
+            protocol: Some("TCP".into()),
+            ..ServicePort::default()
+        }]),
+        ..ServiceSpec::default()
     }
 }
