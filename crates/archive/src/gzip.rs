@@ -11,7 +11,9 @@ mod decoder;
 mod header;
 mod inflation;
 mod members;
+mod packer;
 mod unpacker;
+mod workers;
 
 pub use compressor::{BLOCK, Compressor};
 pub use decoder::{CHUNK, Decoder};

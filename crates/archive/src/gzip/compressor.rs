@@ -5,38 +5,32 @@ use std::num::NonZeroUsize;
 use std::thread::available_parallelism;
 
 use bytes::Bytes;
-use flate2::{Compress, Compression, Crc, FlushCompress, Status};
-use tokio::task::{JoinHandle, spawn_blocking};
+use tokio::sync::oneshot::{Receiver, error::TryRecvError};
 
-use super::header;
-use crate::error::{Error, Result};
+use super::{
+    packer::failed,
+    workers::{Packed, Workers},
+};
+use crate::error::Result;
 
 /// Raw bytes of one member. Each member starts without knowing the bytes before it: at 1 MiB that costs
 /// under one percent of the size.
 pub const BLOCK: usize = 1 << 20;
-/// zlib's default. 3 is faster by a tenth to a quarter and 1 to 25 % larger, by the data; 2 by a third and
-/// 3 % or more; 1 is twice as fast and a third larger. Higher ones are slower and not smaller here.
-const LEVEL: Compression = Compression::new(6);
 /// More would not be fed by one etcd, and each takes some three MiB.
 const MOST_IN_FLIGHT: usize = 4;
 
-/// Compresses what it is given on threads for blocking work.
+/// Compresses what it is given on threads of its own, which let all others go first.
 ///
 /// At most as many blocks are in work as there are processors (and never more than four): who pushes
 /// faster waits, so memory stays flat. After an error it is of no more use.
 #[derive(Debug)]
 pub struct Compressor {
-    filling: Block,
-    in_flight: VecDeque<JoinHandle<Result<(Block, Bytes)>>>,
-    spare: Vec<Block>,
+    workers: Workers,
+    filling: Vec<u8>,
+    in_flight: VecDeque<Receiver<Packed>>,
+    spare: Vec<Vec<u8>>,
     most: usize,
     is_empty: bool,
-}
-
-/// A block's buffer and the state of its compression, used again and again.
-struct Block {
-    raw: Vec<u8>,
-    deflate: Compress,
 }
 
 impl Default for Compressor {
@@ -49,7 +43,8 @@ impl Compressor {
     /// With at most this many blocks in work.
     pub fn new(parallel: usize) -> Self {
         Self {
-            filling: Block::new(),
+            workers: Workers::new(),
+            filling: Vec::new(),
             in_flight: VecDeque::new(),
             spare: Vec::new(),
             most: parallel.clamp(1, MOST_IN_FLIGHT),
@@ -61,16 +56,14 @@ impl Compressor {
     pub async fn push(&mut self, mut bytes: Bytes) -> Result<Vec<Bytes>> {
         let mut ready = Vec::new();
         while !bytes.is_empty() {
-            let room = BLOCK.saturating_sub(self.filling.raw.len());
-            let piece = bytes.split_to(room.min(bytes.len()));
-            self.filling.raw.extend_from_slice(&piece);
-            self.is_empty = false;
-            if self.filling.raw.len() == BLOCK {
+            let room = BLOCK.saturating_sub(self.filling.len());
+            self.filling.extend_from_slice(&bytes.split_to(room.min(bytes.len())));
+            if self.filling.len() == BLOCK {
                 self.send(&mut ready).await?;
             }
         }
-        while self.in_flight.front().is_some_and(JoinHandle::is_finished) {
-            self.receive(&mut ready).await?;
+        while let Some(packed) = self.packed()? {
+            self.keep(packed?, &mut ready);
         }
         Ok(ready)
     }
@@ -78,73 +71,48 @@ impl Compressor {
     /// Gives the members that are left. No input at all becomes one empty member.
     pub async fn finish(mut self) -> Result<Vec<Bytes>> {
         let mut ready = Vec::new();
-        if self.is_empty || !self.filling.raw.is_empty() {
+        if self.is_empty || !self.filling.is_empty() {
             self.send(&mut ready).await?;
         }
-        while !self.in_flight.is_empty() {
-            self.receive(&mut ready).await?;
-        }
+        while self.receive(&mut ready).await? {}
         Ok(ready)
     }
 
     async fn send(&mut self, ready: &mut Vec<Bytes>) -> Result<()> {
+        self.is_empty = false;
         while self.in_flight.len() >= self.most {
             self.receive(ready).await?;
         }
-        let next = self.spare.pop().unwrap_or_else(Block::new);
+        let next = self.spare.pop().unwrap_or_else(|| Vec::with_capacity(BLOCK));
         let full = std::mem::replace(&mut self.filling, next);
-        self.in_flight.push_back(spawn_blocking(move || full.compress()));
+        let wanted = self.in_flight.len().saturating_add(1);
+        self.in_flight.push_back(self.workers.begin(full, wanted)?);
         Ok(())
     }
 
-    /// Waits for the oldest block in work.
-    async fn receive(&mut self, ready: &mut Vec<Bytes>) -> Result<()> {
-        let Some(oldest) = self.in_flight.pop_front() else { return Ok(()) };
-        let (block, member) = oldest.await.map_err(|error| failed(&error))??;
-        self.spare.push(block);
-        ready.push(member);
-        Ok(())
-    }
-}
-
-impl Block {
-    fn new() -> Self {
-        Self { raw: Vec::with_capacity(BLOCK), deflate: Compress::new(LEVEL, false) }
+    /// Waits for the oldest block in work; says whether there was one.
+    async fn receive(&mut self, ready: &mut Vec<Bytes>) -> Result<bool> {
+        let Some(oldest) = self.in_flight.pop_front() else { return Ok(false) };
+        let packed = oldest.await.map_err(|error| failed(&error))?;
+        self.keep(packed?, ready);
+        Ok(true)
     }
 
-    fn compress(mut self) -> Result<(Self, Bytes)> {
-        let mut member = Vec::with_capacity(self.raw.len() / 2 + 64);
-        header::begin(&mut member);
-        self.deflate(&mut member)?;
-        let mut crc = Crc::new();
-        crc.update(&self.raw);
-        member.extend_from_slice(&crc.sum().to_le_bytes());
-        member.extend_from_slice(&crc.amount().to_le_bytes());
-        header::set_length(&mut member);
-        self.deflate.reset();
-        self.raw.clear();
-        Ok((self, member.into()))
-    }
-
-    fn deflate(&mut self, member: &mut Vec<u8>) -> Result<()> {
-        loop {
-            let done = usize::try_from(self.deflate.total_in()).unwrap_or(usize::MAX);
-            let rest = self.raw.get(done..).unwrap_or_default();
-            let status = self.deflate.compress_vec(rest, member, FlushCompress::Finish);
-            match status.map_err(|error| failed(&error))? {
-                Status::StreamEnd => return Ok(()),
-                Status::Ok | Status::BufError => member.reserve(BLOCK / 4),
+    /// The oldest block in work, if it is done.
+    fn packed(&mut self) -> Result<Option<Packed>> {
+        let Some(oldest) = self.in_flight.front_mut() else { return Ok(None) };
+        match oldest.try_recv() {
+            Ok(packed) => {
+                self.in_flight.pop_front();
+                Ok(Some(packed))
             }
+            Err(TryRecvError::Empty) => Ok(None),
+            Err(ended @ TryRecvError::Closed) => Err(failed(&ended)),
         }
     }
-}
 
-impl std::fmt::Debug for Block {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Block({} bytes)", self.raw.len())
+    fn keep(&mut self, (block, member): (Vec<u8>, Bytes), ready: &mut Vec<Bytes>) {
+        self.spare.push(block);
+        ready.push(member);
     }
-}
-
-fn failed(error: &dyn ToString) -> Error {
-    Error::Other { what: "compressing".to_owned(), detail: error.to_string() }
 }

@@ -18,6 +18,13 @@ pub(super) fn begin(member: &mut Vec<u8>) {
     member.extend_from_slice(&[0; HEADER - START.len()]);
 }
 
+/// Ends a member: CRC-32 and length of its raw bytes, and its own length into its header.
+pub(super) fn end(member: &mut Vec<u8>, crc: u32, length: u32) {
+    member.extend_from_slice(&crc.to_le_bytes());
+    member.extend_from_slice(&length.to_le_bytes());
+    set_length(member);
+}
+
 /// Writes the length of the member, now that it is whole, into its header.
 pub(super) fn set_length(member: &mut [u8]) {
     let length = u32::try_from(member.len()).unwrap_or_default();

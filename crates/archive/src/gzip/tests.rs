@@ -10,7 +10,7 @@ use super::*;
 use crate::error::Result;
 
 /// Compressible, and without a period that fits a block.
-fn text(length: usize) -> Vec<u8> {
+pub(super) fn text(length: usize) -> Vec<u8> {
     let mut state = 7_u32;
     let mut word = || {
         state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
