@@ -1,5 +1,7 @@
 //! `/healthz`, `/readyz`, `/metrics`: plain HTTP, no secrets, read only.
 
+mod connections;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,6 +14,8 @@ use axum::response::IntoResponse;
 use axum::routing::get;
 use telemetry::Metrics;
 use tokio::net::TcpListener;
+
+use self::connections::Limits;
 
 /// Whether this replica can do its work: the API server answers, the CRD is there and, for the
 /// one that works, the caches are filled.
@@ -61,7 +65,7 @@ pub async fn serve(
         .route("/readyz", get(readyz))
         .route("/metrics", get(metrics))
         .with_state(Shared { ready, registry });
-    axum::serve(listener, routes).await.context("serving probes and metrics")
+    match connections::serve(listener, routes, Limits::default()).await {}
 }
 
 async fn readyz(State(shared): State<Shared>) -> impl IntoResponse {
