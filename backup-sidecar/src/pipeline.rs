@@ -20,7 +20,7 @@ use etcd::SnapshotStream;
 use snapshot::Checked;
 use tokio::sync::mpsc;
 
-use crate::{fault::Fault, serve::Progress};
+use crate::serve::Progress;
 
 mod check;
 
@@ -149,9 +149,9 @@ async fn store(
         check.stored(member.clone()).await.map_err(|()| Stop::NoCheck)?;
         upload.write(member).await?;
         progress.store(length);
-        Fault::MidUpload.point();
+        fault::point("mid-upload");
         if stored > PART.saturating_mul(3) {
-            Fault::AfterParts.point();
+            fault::point("after-parts");
         }
     }
     Ok(())

@@ -16,6 +16,11 @@ pub struct Args {
     #[arg(long, env = "WATCH_NAMESPACE")]
     pub namespace: Option<String>,
 
+    /// With one namespace: look at the nodes nevertheless, as for all namespaces. It takes a `ClusterRole`
+    /// for nodes and their Leases, and lets a lost quorum be recovered without a person's word.
+    #[arg(long, env = "WATCH_NODES", requires = "namespace")]
+    pub watch_nodes: bool,
+
     /// Namespace of the Lease by which replicas agree who works.
     #[arg(long, env = "POD_NAMESPACE")]
     pub lease_namespace: String,

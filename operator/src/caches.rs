@@ -91,7 +91,11 @@ impl Caches {
     }
 
     /// Prepares the watches. They run while their triggers are polled.
-    pub fn watch(client: &Client, namespace: Option<&str>) -> (Self, Triggers) {
+    pub fn watch(
+        client: &Client,
+        namespace: Option<&str>,
+        watches_nodes: bool,
+    ) -> (Self, Triggers) {
         let all = watcher::Config::default();
         let ours =
             watcher::Config::default().labels(&format!("{}={}", labels::APP, labels::APP_ETCD));
@@ -105,7 +109,7 @@ impl Caches {
         let (deployments, on_deployments) = watch(scoped(client, namespace), ours.clone(), |_| ());
         let (config_maps, on_config_maps) = watch(scoped(client, namespace), ours.clone(), |_| ());
         let (claims, on_claims) = watch(scoped(client, namespace), ours, |_| ());
-        let nodes = namespace.is_none().then(|| watch(Api::all(client.clone()), all, prune_node));
+        let nodes = watches_nodes.then(|| watch(Api::all(client.clone()), all, prune_node));
         let (nodes, on_nodes) = nodes.unzip();
         let caches = Self {
             clusters,

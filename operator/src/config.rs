@@ -12,6 +12,8 @@ use crate::backup::Defaults;
 pub struct Config {
     /// The one namespace that is looked after; all when absent.
     pub namespace: Option<String>,
+    /// Whether nodes are looked at.
+    pub watches_nodes: bool,
     /// Namespace of the Lease.
     pub lease_namespace: String,
     /// Name of this replica.
@@ -37,9 +39,11 @@ impl Config {
         ] {
             ensure!(!value.is_empty(), "{flag} must not be empty");
         }
+        // An empty variable is how a manifest says "all".
+        let namespace = args.namespace.clone().filter(|namespace| !namespace.is_empty());
         Ok(Self {
-            // An empty variable is how a manifest says "all".
-            namespace: args.namespace.clone().filter(|namespace| !namespace.is_empty()),
+            watches_nodes: args.watch_nodes || namespace.is_none(),
+            namespace,
             lease_namespace: args.lease_namespace.clone(),
             pod_name: args.pod_name.clone(),
             init_image: args.init_image.clone(),

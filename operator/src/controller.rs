@@ -271,7 +271,9 @@ async fn report(
     happenings.extend(attempt.as_ref().err().and_then(|e| report::clash(&before, &after, e)));
     happenings.extend(backup::happening(&before, &after));
     if after != before {
+        fault::point("before-report");
         sight.cluster = status::write(&ctx.client, &sight.cluster, after).await?;
+        fault::point("after-report");
     }
     ctx.announcer.tell(sight.cluster.as_ref(), &happenings).await;
     Ok(())

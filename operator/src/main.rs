@@ -15,6 +15,7 @@ mod clock;
 mod config;
 mod controller;
 mod error;
+mod fault_points;
 mod heartbeat;
 mod http;
 mod lease;

@@ -67,7 +67,9 @@ pub async fn admit(client: &Client, sight: &Sight) -> Result<(), Error> {
         };
         let name = pod.name_any();
         tracing::info!(name, "the services lead to the restored member from now on");
+        fault::point("before-admit");
         within("labelling a pod", api.patch(&name, &params, &Patch::Merge(patch))).await?;
+        fault::point("after-admit");
     }
     Ok(())
 }

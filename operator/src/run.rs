@@ -125,7 +125,8 @@ async fn lead(
     election: &mut Election,
     stop: &CancellationToken,
 ) -> anyhow::Result<()> {
-    let (caches, mut triggers) = Caches::watch(&client, config.namespace.as_deref());
+    let (caches, mut triggers) =
+        Caches::watch(&client, config.namespace.as_deref(), config.watches_nodes);
     let (links, news) = Links::new();
     let backups = std::mem::replace(&mut triggers.backups, stream::empty().boxed());
     let filled = CancellationToken::new();

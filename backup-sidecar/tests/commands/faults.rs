@@ -30,7 +30,7 @@ async fn killed_at_each_stage(archive: &Archive) {
 
 async fn killed(archive: &Archive, cluster: &Cluster, fault: &str) {
     let run =
-        Run::of(archive.once(cluster, &[]).env("ETCD_BACKUP_FAULT", fault).spawn().unwrap()).await;
+        Run::of(archive.once(cluster, &[]).env("ETCD_FAULT_POINT", fault).spawn().unwrap()).await;
     assert_eq!(run.code, None, "{fault} ends the program as a crash does: {}", run.stderr);
 }
 

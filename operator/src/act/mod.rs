@@ -19,8 +19,8 @@ use planner::Step;
 use crate::backup::SidecarClient;
 use crate::error::Error;
 use crate::observe::Sight;
-use crate::status;
 use crate::validate::Validated;
+use crate::{fault_points, status};
 
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,6 +48,13 @@ pub struct Actor<'a> {
 impl Actor<'_> {
     /// Does one step.
     pub async fn act(&mut self, step: &Step) -> Result<Outcome, Error> {
+        fault_points::before(step);
+        let outcome = Box::pin(self.take(step)).await;
+        fault_points::after(step);
+        outcome
+    }
+
+    async fn take(&mut self, step: &Step) -> Result<Outcome, Error> {
         match step {
             Step::CreateSeed { number, restore: None } => self.create_seed(*number).await,
             Step::CreateJoiner { number, initial } => {
@@ -92,11 +99,14 @@ impl Actor<'_> {
     async fn reserve(&mut self, number: u32) -> Result<Outcome, Error> {
         let version = self.cluster.version.clone();
         let next = i32::try_from(number).unwrap_or(i32::MAX).saturating_add(1);
-        self.remember(|status| {
-            status.next_member = status.next_member.max(next);
-            status.current_version = Some(version);
-        })
-        .await
+        let reserved = self
+            .remember(|status| {
+                status.next_member = status.next_member.max(next);
+                status.current_version = Some(version);
+            })
+            .await;
+        fault::point("reserved");
+        reserved
     }
 
     async fn remember(

@@ -25,11 +25,7 @@ pub(super) fn container(cluster: &Validated, number: u32, origin: &Origin) -> Co
         image: Some(cluster.image.clone()),
         command: Some(vec![format!("{TOOLS_MOUNT}/etcd-restore-init")]),
         args: Some(args(cluster, number, origin)),
-        env: Some(vec![EnvVar {
-            name: "SSL_CERT_FILE".into(),
-            value: Some(format!("{TOOLS_MOUNT}/ca-certificates.crt")),
-            value_from: None,
-        }]),
+        env: Some(env()),
         // etcdutl works on the whole database, as etcd does.
         resources: cluster.pod.resources.clone(),
         volume_mounts: Some(vec![
@@ -40,6 +36,13 @@ pub(super) fn container(cluster: &Validated, number: u32, origin: &Origin) -> Co
         security_context: Some(container_security()),
         ..Container::default()
     }
+}
+
+fn env() -> Vec<EnvVar> {
+    let authorities = ("SSL_CERT_FILE", format!("{TOOLS_MOUNT}/ca-certificates.crt"));
+    let all = std::iter::once(authorities).chain(fault::environment());
+    all.map(|(name, value)| EnvVar { name: name.into(), value: Some(value), value_from: None })
+        .collect()
 }
 
 fn args(cluster: &Validated, number: u32, origin: &Origin) -> Vec<String> {

@@ -35,10 +35,16 @@ impl Reader<'_> {
             }
             return self.delete::<Pod>(&there.name_any()).await;
         }
+        fault::point("before-reader");
         at.reader_secrets(&wish.place).await?;
+        fault::point("reader-secrets");
         ensure_one(at.client, &at.caches.config_maps, at.cluster, map).await?;
+        fault::point("reader-config");
         ensure_one(at.client, &at.caches.services, at.cluster, service).await?;
-        self.create(&pod).await
+        fault::point("reader-service");
+        self.create(&pod).await?;
+        fault::point("after-reader");
+        Ok(())
     }
 
     /// Whether it is there for just this wish: what another one lists says nothing.
@@ -86,14 +92,18 @@ impl Reader<'_> {
         let name = objects::restore_reader(&self.attendant.cluster.name.name);
         if self.cached(&caches.pods).is_some() {
             self.delete::<Pod>(&name).await?;
+            fault::point("reader-pod-gone");
         }
         if self.cached(&caches.services).is_some() {
             self.delete::<Service>(&name).await?;
+            fault::point("reader-service-gone");
         }
         if self.cached(&caches.config_maps).is_some() {
             // Last: while it is there, all of this is tried again.
             self.attendant.remove_reader_secret().await?;
+            fault::point("reader-secret-gone");
             self.delete::<ConfigMap>(&name).await?;
+            fault::point("reader-gone");
         }
         Ok(())
     }

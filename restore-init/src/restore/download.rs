@@ -17,7 +17,7 @@ use tokio::{
     task::spawn_blocking,
 };
 
-use super::{fault, problem::Problem, progress::Progress, source::Chosen};
+use super::{problem::Problem, progress::Progress, source::Chosen};
 
 /// Pieces between the two threads, of a quarter of a MiB each.
 const WAITING: usize = 4;

@@ -23,12 +23,12 @@ mod data_dir;
 mod download;
 mod durable;
 mod etcdutl;
-mod fault;
 mod problem;
 mod progress;
 mod report;
 mod sidecar;
 mod source;
+mod stall;
 mod workspace;
 
 use std::time::Instant;

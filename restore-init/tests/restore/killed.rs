@@ -18,7 +18,7 @@ async fn a_kill_at(stage: &str, leaves_a_data_dir: bool) {
     let (backup, target) = (Stored::of(&original).await, Target::new());
     let mut program = Program::new(&backup, &target, V).dying_at(stage);
     let status = program.start().wait().await.unwrap();
-    assert_eq!(status.signal(), Some(9), "it goes through the stage {stage}");
+    assert_eq!(status.signal(), Some(6), "it goes through the stage {stage}");
     assert_eq!(target.data_dir().exists(), leaves_a_data_dir);
     let working = format!("{}.restoring", target.data_dir().display());
     assert!(std::path::Path::new(&working).exists());

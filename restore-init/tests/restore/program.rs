@@ -73,9 +73,9 @@ impl Program {
         self
     }
 
-    /// Kills itself at that stage.
+    /// Ends at that stage as by a power cut.
     pub(crate) fn dying_at(self, stage: &str) -> Self {
-        self.env("ETCD_RESTORE_INIT_DIES_AT", stage)
+        self.env("ETCD_FAULT_POINT", stage)
     }
 
     pub(crate) fn start(&mut self) -> Child {

@@ -69,7 +69,7 @@ fn attend(object: Value, may_change: bool, table: &Table) -> LocalBoxFuture<'_, 
 async fn attend_on(object: Value, may_change: bool, table: &Table) -> Attended {
     table.put(CLUSTER, object.clone());
     let (client, _server) = table.serve();
-    let (caches, _triggers) = Caches::watch(&client, Some("shop"));
+    let (caches, _triggers) = Caches::watch(&client, Some("shop"), false);
     let (links, _news) = Links::new();
     let defaults = Defaults {
         namespace: "ops".into(),

@@ -57,6 +57,7 @@ fn resources() -> ResourceRequirements {
 fn env(backup: &ValidatedBackup) -> Vec<EnvVar> {
     let file = |name, key| value(name, &format!("{}/{key}", paths::CREDENTIALS));
     let mut env = vec![value("ETCD_BACKUP_LOG_FORMAT", "json")];
+    env.extend(fault::environment().map(|(name, address)| value(name, &address)));
     match &backup.credentials {
         Credentials::None => {}
         Credentials::Operators(_) | Credentials::Own { form: Form::Aws, .. } => {

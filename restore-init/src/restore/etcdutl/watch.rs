@@ -13,7 +13,7 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use crate::restore::{fault, problem::Problem, progress::Progress};
+use crate::restore::{problem::Problem, progress::Progress, stall};
 
 /// How often it is looked at.
 const TICK: Duration = Duration::from_millis(500);
@@ -55,7 +55,7 @@ async fn until_stalled(id: Option<u32>, grows: &Path, size: u64) -> Problem {
     let mut progress = Progress::new("restore", size);
     let mut ticks = interval(TICK);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let limit = fault::stalled_after();
+    let limit = stall::limit();
     let (mut seen, mut since) = (activity(id), Instant::now());
     loop {
         ticks.tick().await;
