@@ -16,15 +16,16 @@ use archive::{
     store::Store,
 };
 use async_trait::async_trait;
-use etcd::Tls;
+use etcd::{ClusterId, Tls};
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     config::{Members, Owner},
+    fault::Fault,
     pipeline::{self, StreamError, Streamed},
     serve::{Job, Problem, Progress, Taken, Taker},
     source::{self, Seen, SourceError, Wish},
-    spec::Spec,
+    told::Told,
 };
 
 mod kinship;
@@ -40,8 +41,8 @@ pub(crate) struct Backup {
     pub members: Members,
     /// Whose archive the backups go to.
     pub owner: Owner,
-    /// The Cluster's spec, for the manifest.
-    pub spec: Spec,
+    /// What is said of the cluster: its spec, for the manifest, and etcd's own ID.
+    pub told: Told,
     /// For how long the store is to lock each backup.
     pub lock: Option<SignedDuration>,
 }
@@ -95,6 +96,16 @@ impl Backup {
         }
     }
 
+    /// Of which etcd cluster the snapshot must be; nothing while nobody knows. Who orders knows best: a
+    /// recovery gives another ID, and what is told follows a while later. So what is told does not keep a
+    /// survivor from being saved.
+    async fn whose(&self, job: &Job) -> Option<ClusterId> {
+        if job.cluster.is_some() || job.reason == Reason::BeforeRecovery {
+            return job.cluster;
+        }
+        self.told.now().await.cluster
+    }
+
     /// All members that answer, and the one to take the snapshot from.
     async fn choose(&self, job: &Job) -> Result<(Vec<Seen>, Seen), Problem> {
         let tls = self.tls()?;
@@ -102,7 +113,13 @@ impl Backup {
             Some(url) => std::slice::from_ref(url),
             None => &self.members.endpoints,
         };
-        let all = source::look(endpoints, tls.as_ref(), self.members.user.as_ref()).await?;
+        let (user, ours) = (self.members.user.as_ref(), self.whose(job).await);
+        let looked = source::look(endpoints, tls.as_ref(), user, ours).await;
+        let all = looked.map_err(|error| match (&error, &job.member) {
+            // A member that was named, by whoever knows the cluster.
+            (SourceError::OtherCluster { .. }, Some(_)) => Problem::for_good(error.reason(), error),
+            _ => error.into(),
+        })?;
         let named = |url: &String| all.iter().filter(|one| one.url == *url).cloned().collect();
         let eligible: Vec<Seen> = job.member.as_ref().map_or_else(|| all.clone(), named);
         let wish = match (job.reason, &job.member) {
@@ -134,7 +151,7 @@ impl Backup {
         progress: &Progress,
     ) -> Result<(Manifest, Digest), Problem> {
         let attempt = Attempt::begin(store, archive.clone(), now()).await?;
-        fault::point("after-attempt");
+        Fault::AfterAttempt.point();
         let lock_until = self.lock.and_then(|lock| attempt.start().checked_add(lock).ok());
         let streamed = match upload(&attempt, lock_until, source, progress).await {
             Ok(streamed) => streamed,
@@ -143,7 +160,7 @@ impl Backup {
                 return Err(error.into());
             }
         };
-        fault::point("after-data");
+        Fault::AfterData.point();
         progress.step();
         let keys_hash = match self.owner {
             Owner::Known(_) => None,
@@ -158,10 +175,10 @@ impl Backup {
             finished: now(),
             lock_until,
             keys_hash,
-            spec: self.spec.read().await,
+            spec: self.told.now().await.spec,
         });
         let digest = attempt.commit(&manifest).await?;
-        fault::point("after-manifest");
+        Fault::AfterManifest.point();
         Ok((manifest, digest))
     }
 }
@@ -203,7 +220,7 @@ async fn upload(
     progress.watch(upload.moved());
     match pipeline::stream(snapshot, &mut upload, progress).await {
         Ok(streamed) => {
-            fault::point("before-data");
+            Fault::BeforeData.point();
             if !attempt.is_ours().await? {
                 return Err(attempt.taken().into());
             }

@@ -7,6 +7,7 @@ mod args;
 mod backup;
 mod commands;
 mod config;
+mod fault;
 mod listing;
 mod metrics;
 mod output;
@@ -16,7 +17,7 @@ mod progress;
 mod serve;
 mod served;
 mod source;
-mod spec;
+mod told;
 mod user;
 mod verification;
 

@@ -11,7 +11,7 @@ use crate::{
     backup::Backup,
     config::{Members, Owner, TlsFiles, Usage},
     serve::{self, ServeArgs, ServeError, Taker},
-    spec::Spec,
+    told::Told,
 };
 
 /// Serves until it is told to end.
@@ -35,7 +35,7 @@ fn taker(
     Ok(Arc::new(Backup {
         members: Members { endpoints: config.endpoints.clone(), tls: certificates(), user },
         owner: Owner::Known(archive),
-        spec: Spec::In { config: file, known: config.spec.clone() },
+        told: Told::In { config: file, known: config.into() },
         lock: location.lock(),
     }))
 }

@@ -41,6 +41,18 @@ pub(crate) enum SourceError {
         /// The ID of another.
         other: ClusterId,
     },
+    /// What answered is another cluster's.
+    #[error(
+        "{} and these are the backups of etcd cluster {ours}, so nothing was stored; see why its \
+         address leads there",
+        .found.iter().map(|(url, id)| format!("{url} is etcd cluster {id},")).collect::<Vec<_>>().join(" ")
+    )]
+    OtherCluster {
+        /// Whose backups these are.
+        ours: ClusterId,
+        /// Who answered, with its ID.
+        found: Vec<(String, ClusterId)>,
+    },
     /// All that answered are unfit.
     #[error("no member of etcd can be backed up: {}; {advice}", .unfit.join(", "))]
     Unfit {
@@ -62,6 +74,7 @@ impl SourceError {
         match self {
             Self::Unreachable(_) => "EtcdUnreachable",
             Self::SeveralClusters { .. } => "SeveralClusters",
+            Self::OtherCluster { .. } => "OtherCluster",
             Self::Unfit { .. } => "NoFitMember",
             Self::Behind => "Behind",
         }
@@ -89,14 +102,23 @@ impl Seen {
     }
 }
 
-/// Looks at all members that can be found from the endpoints.
+/// Looks at all members that can be found from the endpoints. With `ours`, whoever belongs to another
+/// cluster is nobody: the name or address of a member may have become another's.
 pub(crate) async fn look(
     endpoints: &[String],
     tls: Option<&Tls>,
     user: Option<&User>,
+    ours: Option<ClusterId>,
 ) -> Result<Vec<Seen>, SourceError> {
     let mut errors = Vec::new();
     let mut seen = ask_all(endpoints, tls, user, &mut errors).await;
+    if let Some(ours) = ours {
+        let of_others: Vec<_> = seen.extract_if(.., |one| one.status.cluster_id != ours).collect();
+        if seen.is_empty() && !of_others.is_empty() {
+            let found = of_others.into_iter().map(|one| (one.url, one.status.cluster_id));
+            return Err(SourceError::OtherCluster { ours, found: found.collect() });
+        }
+    }
     let Some(first) = seen.first() else { return Err(SourceError::Unreachable(errors)) };
     if let Some(other) = seen.iter().find(|one| one.status.cluster_id != first.status.cluster_id) {
         let [one, other] = [first, other].map(|seen| seen.status.cluster_id);

@@ -13,7 +13,7 @@ use crate::{
     config::{Members, Owner, client_url},
     listing, output, progress,
     serve::{Job, Progress, Taken, Taker},
-    spec::Spec,
+    told::Told,
 };
 
 pub(super) async fn run(args: OnceArgs) -> anyhow::Result<()> {
@@ -22,8 +22,8 @@ pub(super) async fn run(args: OnceArgs) -> anyhow::Result<()> {
     let is_tls = members.tls.is_some();
     let member = args.member.map(|url| client_url("--member", &url, is_tls)).transpose()?;
     let opened = Opened::new(&args.store).await?;
-    let backup = Backup { members, owner, spec: Spec::Nowhere, lock: opened.location.lock() };
-    let job = Job { reason: args.reason.into(), request: None, member };
+    let backup = Backup { members, owner, told: Told::Nothing, lock: opened.location.lock() };
+    let job = Job { reason: args.reason.into(), request: None, member, cluster: None };
     let counts = Arc::new(Progress::default());
     let taking = backup.take(opened.store.clone(), job, counts.clone());
     let look = || (counts.received(), counts.expected());

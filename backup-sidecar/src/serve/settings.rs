@@ -13,6 +13,7 @@ use url::Url;
 use crate::patience;
 use crate::serve::client::ClientName;
 use crate::serve::engine::Open;
+use crate::told;
 
 /// Finding credentials may take a few calls.
 const OPEN: Duration = Duration::from_mins(1);
@@ -54,6 +55,9 @@ impl Settings {
         let schedule = Schedule::from_policy(&config.policy);
         let schedule = schedule.map_err(|error| problems.push(format!("policy: {error}")));
         let retention = retention(&config.policy, &mut problems);
+        if let Some(Err(error)) = config.etcd_cluster_id.as_deref().map(told::cluster_id) {
+            problems.push(format!("etcdClusterId: {error}"));
+        }
         let client = config.client_name.as_deref().map(str::parse::<ClientName>).transpose();
         let client = client.map_err(|error| problems.push(format!("clientName: {error}")));
         let open = opener(&config.store).map_err(|error| problems.push(format!("store: {error}")));
@@ -165,6 +169,7 @@ mod tests {
         value["endpoints"] = json!(["kv:2379"]);
         value["store"] = json!("ftp://backups");
         value["clientName"] = json!("kv backup");
+        value["etcdClusterId"] = json!("kv");
         let (_folder, path) = file(&value);
         let problems = Settings::load(&path, false).err().unwrap();
         let all = problems.join("\n");
@@ -174,7 +179,8 @@ mod tests {
         assert!(all.contains("\"kv:2379\" is no client URL"), "{all}");
         assert!(all.contains("store: "), "{all}");
         assert!(all.contains("clientName: \"kv backup\" is no DNS name"), "{all}");
-        assert_eq!(problems.len(), 7, "{all}");
+        assert!(all.contains("etcdClusterId: \"kv\" is no ID"), "{all}");
+        assert_eq!(problems.len(), 8, "{all}");
     }
 
     #[test]

@@ -12,6 +12,7 @@ use archive::{
     store::{Moved, Store},
 };
 use async_trait::async_trait;
+use etcd::ClusterId;
 
 /// Takes backups. Its one product implementation is `backup::take`; the engine's tests have another.
 #[async_trait]
@@ -35,6 +36,8 @@ pub struct Job {
     pub request: Option<String>,
     /// Client URL of the member to take it from, without quorum too. Absent: chosen.
     pub member: Option<String>,
+    /// etcd's own ID of the cluster, if whoever ordered it knows.
+    pub cluster: Option<ClusterId>,
 }
 
 /// What became of it.

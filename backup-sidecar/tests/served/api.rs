@@ -104,7 +104,7 @@ async fn a_manifest_has_the_spec_of_its_time_without_a_restart() {
         }
         sizes
     };
-    site.change_spec(serde_json::json!({"size": 5}));
+    site.change("spec", serde_json::json!({"size": 5}));
     assert_eq!(site.get("/v1/backupnow").await.status, 200);
     assert_eq!(sizes().await, [5, 3]);
 }

@@ -61,12 +61,12 @@ impl Site {
         Self { folder, api, health, config, authority }
     }
 
-    /// Writes another spec into the configuration file, as the kubelet exchanges it.
-    pub fn change_spec(&self, spec: serde_json::Value) {
+    /// Writes another value into the configuration file, as the kubelet exchanges it.
+    pub fn change(&self, field: &str, value: serde_json::Value) {
         let path = self.folder.path().join("config.json");
         let text = std::fs::read(&path).unwrap();
         let mut config: serde_json::Value = serde_json::from_slice(&text).unwrap();
-        config["spec"] = spec;
+        config[field] = value;
         let next = self.folder.path().join("next");
         std::fs::write(&next, config.to_string()).unwrap();
         std::fs::rename(next, path).unwrap();

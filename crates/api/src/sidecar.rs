@@ -26,7 +26,11 @@ pub struct SidecarConfig {
     /// certificates of all clusters. Absent: whoever has a certificate of it is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_name: Option<String>,
-    /// The cluster's spec without secrets, for the manifest.
+    /// etcd's own ID of the cluster, in hexadecimal, once it is known: nothing of another etcd is taken
+    /// for this cluster's. Read anew for each backup.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etcd_cluster_id: Option<String>,
+    /// The cluster's spec without secrets, for the manifest. Read anew for each backup.
     #[serde(default, skip_serializing_if = "serde_json::Value::is_null")]
     pub spec: serde_json::Value,
 }
@@ -152,7 +156,7 @@ pub struct StoredBackup {
 /// What the operator asks for by `PUT /v1/requests/ID`: a backup now. The ID is the caller's own, such
 /// as the UID of a `Backup` object. The same ID again is the same request, also after a restart of
 /// either side: the manifest records it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BackupOrder {
     /// `on-demand`, `before-recovery`, `before-upgrade` or `final`.
@@ -160,6 +164,10 @@ pub struct BackupOrder {
     /// Client URL of the member to take it from, without quorum too. Absent: chosen.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub member: Option<String>,
+    /// etcd's own ID of the cluster, in hexadecimal. It counts instead of the one in the configuration,
+    /// which follows a recovery only after a while.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etcd_cluster_id: Option<String>,
 }
 
 /// What became of an order: the answer to `PUT` and `GET /v1/requests/ID[?wait=30s]`, which waits until

@@ -95,7 +95,10 @@ impl Actor<'_> {
             return Ok(Outcome::NotYet("the backup sidecar has no address".into()));
         };
         let member = Some(self.cluster.name.client_url(number));
-        let order = BackupOrder { reason: "before-recovery".into(), member };
+        // The survivor is one of the cluster that is lost.
+        let etcd_cluster_id =
+            self.sight.cluster.status.as_ref().and_then(|status| status.cluster_id.clone());
+        let order = BackupOrder { reason: "before-recovery".into(), member, etcd_cluster_id };
         let ordered = sidecar.order(id, &order, std::time::Duration::ZERO).await;
         let what = "ordering a snapshot";
         ordered.map(|_| Outcome::Done).map_err(|source| Error::Sidecar { what, source })

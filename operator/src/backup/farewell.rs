@@ -204,7 +204,11 @@ impl Farewell<'_> {
     }
 
     async fn save(&self, client: &SidecarClient, known: &FinalBackupStatus) -> Answer {
-        let order = BackupOrder { reason: "final".into(), member: None };
+        // Nobody brings the sidecar's configuration up to date any more, and it may be of before a
+        // recovery.
+        let etcd_cluster_id =
+            self.cluster.status.as_ref().and_then(|status| status.cluster_id.clone());
+        let order = BackupOrder { reason: "final".into(), member: None, etcd_cluster_id };
         // A failed order stays failed; the next attempt is another.
         let id = format!("final-{}-{}", self.validated.uid, known.failures);
         match client.order(&id, &order, WAIT).await {

@@ -129,7 +129,7 @@ async fn order(
     sidecar: &SidecarClient,
     ctx: &Context,
 ) -> Result<Action, Error> {
-    let wanted = BackupOrder { reason: "on-demand".into(), member: None };
+    let wanted = BackupOrder { reason: "on-demand".into(), ..BackupOrder::default() };
     let is_new = backup.status.as_ref().and_then(|status| status.phase).is_none();
     let wait = if is_new { Duration::ZERO } else { WAIT };
     let id = backup.uid().unwrap_or_default();

@@ -5,10 +5,12 @@ use std::time::Duration;
 use api::sidecar::{BackupOrder, BackupRequest, RequestState};
 use archive::layout::BackupId;
 use archive::manifest::Reason;
+use etcd::ClusterId;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::serve::taker::{Job, Problem};
+use crate::told;
 
 /// An order is tried for so long; then whoever gave it is told, and may give another.
 pub(super) const ORDER_ENDS: Duration = Duration::from_mins(10);
@@ -99,12 +101,12 @@ impl Task {
     }
 
     pub(super) fn scheduled() -> Self {
-        let job = Job { reason: Reason::Scheduled, request: None, member: None };
+        let job = Job { reason: Reason::Scheduled, request: None, member: None, cluster: None };
         Self::new(Origin::Schedule, job)
     }
 
     pub(super) fn now(reply: NowReply) -> Self {
-        let job = Job { reason: Reason::OnDemand, request: None, member: None };
+        let job = Job { reason: Reason::OnDemand, request: None, member: None, cluster: None };
         Self::new(Origin::Now(vec![reply]), job)
     }
 
@@ -113,6 +115,7 @@ impl Task {
             reason: reason(&order.reason)?,
             request: Some(id.to_owned()),
             member: order.member.as_deref().map(member).transpose()?,
+            cluster: order.etcd_cluster_id.as_deref().map(cluster).transpose()?,
         };
         Ok(Self::new(Origin::Order(id.to_owned()), job))
     }
@@ -138,6 +141,10 @@ fn member(text: &str) -> Result<String, Refusal> {
         let sentence = "is no client URL of a member; write one such as http://10.0.0.7:2379";
         Refusal::BadOrder(format!("{text:?} {sentence}"))
     })
+}
+
+fn cluster(text: &str) -> Result<ClusterId, Refusal> {
+    told::cluster_id(text).map_err(Refusal::BadOrder)
 }
 
 /// How far an order is, in the API's form.

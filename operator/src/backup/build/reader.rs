@@ -65,6 +65,7 @@ fn config(cluster: &Validated, reading: &Reading<'_>) -> SidecarConfig {
         endpoints: Vec::new(),
         // Nobody but the new cluster and the operator: the place may hold other clusters' backups.
         client_name: Some(objects::backup_client_host(&cluster.name.name, &cluster.name.namespace)),
+        etcd_cluster_id: None,
         spec: serde_json::Value::Null,
     }
 }

@@ -198,3 +198,30 @@ fn the_bucket_of_the_operator_is_opened_with_the_copied_credentials() {
     let volumes = serde_json::to_string(&pod.spec.unwrap().volumes).unwrap();
     assert!(volumes.contains("orders-backup-credentials"), "{volumes}");
 }
+
+#[test]
+fn etcd_s_own_id_is_handed_over_and_restarts_the_sidecar_only_after_a_recovery() {
+    let (mut object, cluster, backup) = read(&on_volume());
+    let mut with = |status: Value| {
+        object.status = Some(serde_json::from_value(status).unwrap());
+        let (map, hash) = config_map(&object, &cluster, &backup);
+        let text = map.data.unwrap().into_values().next().unwrap();
+        let config: api::sidecar::SidecarConfig = serde_json::from_str(&text).unwrap();
+        (config.etcd_cluster_id, hash)
+    };
+    let (none, unknown) = with(json!({}));
+    let (first, known) = with(json!({"clusterId": "a1"}));
+    assert_eq!((none, first.as_deref()), (None, Some("a1")));
+    assert_eq!(unknown, known, "it becomes known while the first backup is taken");
+    let restored = |cause: &str, id: &str| {
+        json!({"clusterId": id, "lastRestore": {
+            "cause": cause, "revision": 7, "time": "2026-11-24T03:00:09Z", "backup": {
+                "id": "b", "manifestDigest": "ab", "location": "file:///x", "revision": 7,
+                "finishTime": "2026-11-24T03:00:09Z"}}})
+    };
+    assert_eq!(with(restored("Manual", "a1")).1, known, "it began with that");
+    let (second, recovered) = with(restored("Recovery", "b2"));
+    assert_eq!(second.as_deref(), Some("b2"));
+    assert_ne!(recovered, known);
+    assert_ne!(with(restored("Recovery", "c3")).1, recovered);
+}

@@ -145,7 +145,7 @@ async fn an_order_carries_its_reason_and_a_refusal_its_sentence() {
         .route("/v1/backups/{id}", delete(locked));
     let (address, _server) = sidecar(&authorities, routes).await;
     let client = client(address, &authorities);
-    let wanted = BackupOrder { reason: "final".into(), member: None };
+    let wanted = BackupOrder { reason: "final".into(), ..BackupOrder::default() };
     let request = client.order("final-u-1", &wanted, Duration::from_secs(3)).await.unwrap();
     assert_eq!((request.state, request.received), (RequestState::Uploading, 5));
     let refused = client.remove("0a-20261122T164906Z").await.unwrap_err();

@@ -77,9 +77,12 @@ fn stored(id: &str) -> Value {
 /// What the sidecar answers: method and path to status and body.
 type Answers = fn(&str) -> (Code, Value);
 
-/// A sidecar, and what it was asked.
+type Log = Arc<Mutex<Vec<String>>>;
+
+/// A sidecar, what it was asked, and the bodies that were sent with that.
 struct Sidecar {
-    asked: Arc<Mutex<Vec<String>>>,
+    asked: Log,
+    bodies: Log,
     _server: AbortOnDropHandle<()>,
 }
 
@@ -92,8 +95,9 @@ impl Sidecar {
         let ip = Ipv4Addr::new(127, high, low, NUMBER.fetch_add(1, Ordering::Relaxed));
         let tcp = TcpListener::bind((ip, api::ports::SIDECAR)).await.unwrap();
         let authorities = Authorities::first("etcd-operator", clock::now()).unwrap();
-        let asked = Arc::new(Mutex::new(Vec::new()));
-        let routes = Router::new().fallback(answer).with_state((Arc::clone(&asked), answers));
+        let (asked, bodies) = (Log::default(), Log::default());
+        let state = (Arc::clone(&asked), Arc::clone(&bodies), answers);
+        let routes = Router::new().fallback(answer).with_state(state);
         let (_, server) = sidecar_on(tcp, &authorities, routes);
         let object: Cluster = serde_json::from_value(leaving(&keeps(), None)).unwrap();
         let cluster = validate(&object);
@@ -104,7 +108,7 @@ impl Sidecar {
         let name = "orders-backup-client-tls".to_owned();
         let secret = build::tls(&cluster, name, &authorities.trusted, &own);
         table.put(SECRET, serde_json::to_value(&secret).unwrap());
-        Self { asked, _server: server }
+        Self { asked, bodies, _server: server }
     }
 
     fn asked(&self) -> Vec<String> {
@@ -113,11 +117,13 @@ impl Sidecar {
 }
 
 async fn answer(
-    State((asked, answers)): State<(Arc<Mutex<Vec<String>>>, Answers)>,
+    State((asked, bodies, answers)): State<(Log, Log, Answers)>,
     request: Request<Body>,
 ) -> Response {
     let call = format!("{} {}", request.method(), request.uri().path());
     asked.lock().unwrap().push(call.clone());
+    let sent = axum::body::to_bytes(request.into_body(), 1 << 16).await.unwrap();
+    bodies.lock().unwrap().push(String::from_utf8(sent.to_vec()).unwrap());
     let (code, body) = answers(&call);
     (code, body.to_string()).into_response()
 }
@@ -130,7 +136,7 @@ async fn look(table: &Table) -> Result<Action, Error> {
 /// The same as a replica that began then.
 async fn look_of_one_that_began(started: Timestamp, table: &Table) -> Result<Action, Error> {
     let (client, _server) = table.serve();
-    let (caches, triggers) = Caches::watch(&client, Some("shop"), false);
+    let (caches, triggers) = Caches::watch(&client, Some("shop"));
     let _watching = AbortOnDropHandle::new(tokio::spawn(async move {
         triggers.services.map(drop).collect::<()>().await;
     }));
@@ -186,7 +192,9 @@ async fn the_minute_begins_before_anything_is_asked_for() {
 
 #[tokio::test]
 async fn a_last_backup_is_ordered_recorded_and_told_before_the_cluster_goes() {
-    let table = Table::with(&[(CLUSTER, leaving(&keeps(), Some(5)))]);
+    let mut cluster = leaving(&keeps(), Some(5));
+    cluster["status"]["clusterId"] = json!("a1");
+    let table = Table::with(&[(CLUSTER, cluster)]);
     let sidecar = Sidecar::start(&table, |call| match call {
         "PUT /v1/requests/final-u-1-0" => {
             let order = json!({"id": "final-u-1-0", "state": "Stored", "received": 9,
@@ -201,6 +209,8 @@ async fn a_last_backup_is_ordered_recorded_and_told_before_the_cluster_goes() {
     let sidecar = sidecar.await;
     look(&table).await.unwrap();
     assert_eq!(sidecar.asked()[..2], ["PUT /v1/requests/final-u-1-0", "GET /v1/backups"]);
+    let order: Value = serde_json::from_str(&sidecar.bodies.lock().unwrap()[0]).unwrap();
+    assert_eq!(order["etcdClusterId"], "a1", "the sidecar's file may be of before a recovery");
     assert_eq!(
         table.changes(),
         [
@@ -212,6 +222,42 @@ async fn a_last_backup_is_ordered_recorded_and_told_before_the_cluster_goes() {
     );
     assert_eq!(told(&table)[0].0, "FinalBackupStored");
     assert_eq!(finalizers(&table), json!(["other/one"]), "another's finalizer is none of ours");
+}
+
+/// Each look is made by a replica that knows nothing but the table.
+#[tokio::test]
+async fn replicas_that_take_over_in_mid_farewell_ask_for_the_same_backup_and_count_the_same_minute()
+{
+    static RECEIVED: AtomicU8 = AtomicU8::new(0);
+    let table = Table::with(&[(CLUSTER, leaving(&keeps(), None))]);
+    let sidecar = Sidecar::start(&table, |call| match call {
+        "GET /v1/backups" => {
+            (Code::OK, json!({"store": VOLUME, "backups": [stored("2a-20261124T030000Z")]}))
+        }
+        _ => {
+            let received = RECEIVED.fetch_add(5, Ordering::Relaxed);
+            let state = if received < 10 { "Uploading" } else { "Stored" };
+            let order = json!({"id": "final-u-1-0", "state": state, "received": received,
+                               "backup": stored("2a-20261124T030000Z")});
+            (Code::OK, order)
+        }
+    });
+    let sidecar = sidecar.await;
+    let last = |table: &Table| {
+        table.get(CLUSTER).unwrap()["status"]["backupServiceStatus"]["finalBackup"].clone()
+    };
+    look(&table).await.unwrap();
+    let begun = last(&table);
+    assert!(sidecar.asked().is_empty(), "the minute begins before anything is asked for");
+    look(&table).await.unwrap();
+    assert_eq!(last(&table), begun, "nothing has come yet");
+    look(&table).await.unwrap();
+    assert_eq!(last(&table)["received"], 5);
+    assert!(finalizers(&table).to_string().contains("final-backup"));
+    look(&table).await.unwrap();
+    assert_eq!(sidecar.asked()[..3], ["PUT /v1/requests/final-u-1-0"; 3]);
+    assert_eq!(told(&table)[0].0, "FinalBackupStored");
+    assert_eq!(finalizers(&table), json!(["other/one"]));
 }
 
 #[tokio::test]

@@ -35,6 +35,7 @@ pub(super) async fn memory(
         store,
         endpoints: vec![etcd.to_owned()],
         client_name: None,
+        etcd_cluster_id: None,
         spec: serde_json::Value::Null,
     };
     let file = folder.join("config.json");

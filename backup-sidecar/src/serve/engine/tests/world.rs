@@ -323,7 +323,7 @@ impl World {
     }
 
     pub(crate) async fn order(&self, id: &str, reason: &str) -> Result<BackupRequest, Refusal> {
-        let order = BackupOrder { reason: reason.into(), member: None };
+        let order = BackupOrder { reason: reason.into(), ..BackupOrder::default() };
         let (reply, answer) = oneshot::channel();
         self.asks.send(Ask::Order { id: id.into(), order, reply }).await.unwrap();
         answer.await.unwrap()
