@@ -59,9 +59,13 @@ pub enum Order {
     },
 }
 
-/// Which backup a new cluster's data comes from, as far as it was found out.
+/// Which backup of another cluster this one's data comes from, as far as it was found out: for a new
+/// cluster what a person wants, and for one that lost everything before any backup of its own was
+/// stored what it began with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
+    /// None is looked for: the data, if there is any, is the cluster's own.
+    None,
     /// Not known yet; the sentence says what is waited for.
     Unresolved(String),
     /// There is none such; the sentence says what was looked for.

@@ -34,7 +34,7 @@ mod view;
 
 pub use archive::{Archive, BackupRef, Order, Source};
 pub use desired::{APPROVAL, Desired, QuorumLoss};
-pub use loss::approval;
+pub use loss::{approval, is_all_lost};
 pub use observed::{Member, Members, Membership, NodeState, Observed, Pod, PodState, Role};
 pub use plan::{Phase, Plan, Recheck, Step};
 pub use record::{Cause, LastSeen, Record, RestoreRecord, Stage};

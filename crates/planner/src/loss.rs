@@ -122,6 +122,12 @@ pub fn approval(desired: &Desired, observed: &Observed) -> Option<String> {
     (observed.believed().is_err() && loss.is_lost()).then(|| loss.identity(desired))
 }
 
+/// Whether the quorum cannot come back and nobody is left that may hold any data.
+pub fn is_all_lost(observed: &Observed) -> bool {
+    let loss = Loss::of(observed, u32::MAX);
+    observed.believed().is_err() && loss.is_lost() && loss.survivors.is_empty()
+}
+
 /// A data volume that outlives its pod will be one more kind of evidence: as long as it is there,
 /// nothing is gone.
 fn fate(pod: Option<&Pod>, last_node: &NodeState) -> Fate {

@@ -1,16 +1,17 @@
 //! The quorum is lost for good: whether and from what the cluster is brought back.
 //!
 //! With survivors: from the one that holds the most, once that is in the archive. Without: from
-//! the newest backup. With neither nothing is touched. What was begun is in the record; `saving`
-//! and `restore` go on from there.
+//! the newest backup, and before the first one was stored from the backup of another cluster that
+//! this one began with. With none of these nothing is touched. What was begun is in the record;
+//! `saving` and `restore` go on from there.
 
 use std::collections::BTreeSet;
 
 use crate::loss::Loss;
 use crate::lost::states;
 use crate::{
-    APPROVAL, Archive, Cause, Desired, Observed, Phase, Plan, QuorumLoss, Recheck, RestoreRecord,
-    Stage, Step,
+    APPROVAL, Archive, BackupRef, Cause, Desired, Observed, Phase, Plan, QuorumLoss, Recheck,
+    RestoreRecord, Source, Stage, Step,
 };
 
 /// Begins a recovery or begins it anew, because what it counted on is no longer so. Nothing was
@@ -38,7 +39,7 @@ pub(crate) fn begin(desired: &Desired, observed: &Observed, loss: &Loss) -> Plan
         ));
     }
     let Some((stage, how)) = stage(desired, observed, loss) else {
-        return unrecoverable(&format!("{told}; nothing is left and there is no backup"));
+        return without_backup(observed, &told);
     };
     if let Some(missing) = unapproved(desired, loss) {
         return wait(format!("{missing}; then {how}"));
@@ -60,13 +61,46 @@ fn stage(desired: &Desired, observed: &Observed, loss: &Loss) -> Option<(Stage, 
         );
         return Some((Stage::Saving { survivor: survivor.number, order: 0 }, how));
     }
-    let backup = observed.archive.newest(&refused(observed))?.clone();
+    let (backup, which) = match observed.archive.newest(&refused(observed)) {
+        Some(newest) => (newest, "the newest backup"),
+        None => (
+            origin(desired, observed)?,
+            "the backup that it began with, having none of its own yet,",
+        ),
+    };
     let how = format!(
-        "no member is left, so the cluster is made anew from the newest backup {} (revision {}, \
-         finished {})",
+        "no member is left, so the cluster is made anew from {which} {} (revision {}, finished {})",
         backup.id, backup.revision, backup.finished
     );
-    Some((Stage::Restoring { backup, saved: None }, how))
+    Some((Stage::Restoring { backup: backup.clone(), saved: None }, how))
+}
+
+/// What this cluster began with, if nothing of its own is stored and that was not refused. Of a
+/// backup of its own that is damaged or was refused it would be an unsaid step back.
+fn origin<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a BackupRef> {
+    let Source::Found { backup, .. } = &observed.source else { return None };
+    let is_all = observed.archive.backups().is_empty() && refused(observed).is_empty();
+    (is_all && desired.from_backup).then_some(backup)
+}
+
+/// Nobody is left, and the archive holds nothing.
+fn without_backup(observed: &Observed, told: &str) -> Plan {
+    match &observed.source {
+        Source::Unresolved(why) => Plan::wait(
+            Phase::QuorumLost,
+            Recheck::Later,
+            format!(
+                "{told}; nothing is left and there is no backup of it; looking for the one that \
+                     it began with: {why}"
+            ),
+        ),
+        Source::Missing(why) => {
+            unrecoverable(&format!("{told}; nothing is left and there is no backup of it; {why}"))
+        }
+        Source::None | Source::Found { .. } => {
+            unrecoverable(&format!("{told}; nothing is left and there is no backup"))
+        }
+    }
 }
 
 fn record(observed: &Observed, stage: Stage) -> Option<(Step, u32)> {

@@ -20,6 +20,10 @@ use crate::{
 pub(crate) fn begin(observed: &Observed) -> Plan {
     let wait = |phase, message| Plan::wait(phase, Recheck::Later, message);
     let backup = match &observed.source {
+        Source::None => {
+            let message = "nothing is created until it is looked for what to restore".to_owned();
+            return wait(Phase::Creating, message);
+        }
         Source::Unresolved(why) => {
             let message = format!("nothing is created until it is known what to restore: {why}");
             return wait(Phase::Creating, message);

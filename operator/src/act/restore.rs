@@ -58,9 +58,12 @@ impl Actor<'_> {
         self.reserve(number).await?;
         let recorded = self.sight.cluster.status.as_ref().and_then(|it| it.restore.as_ref());
         let raised_by = recorded.and_then(|restore| restore.raised_by);
-        let origin = match recorded.map(|restore| restore.cause) {
-            Some(RestoreCause::Manual) => self.by_reader(backup, raised_by),
-            _ => self.by_sidecar(backup, raised_by),
+        let is_manual = recorded.is_some_and(|restore| restore.cause == RestoreCause::Manual);
+        let is_read = is_manual || restore::is_of_another(&backup.location, &self.cluster.uid);
+        let origin = if is_read {
+            self.by_reader(backup, raised_by)
+        } else {
+            self.by_sidecar(backup, raised_by)
         };
         self.create(number, &Start::Restored(origin)).await
     }
@@ -172,8 +175,9 @@ fn conclude(status: &mut ClusterStatus) {
         }
     };
     let time = Time(record::whole_seconds(clock::now()));
+    let (message, backed_up) = (Some(message), false);
     status.last_restore =
-        Some(LastRestoreStatus { cause, backup, revision, time, message: Some(message) });
+        Some(LastRestoreStatus { cause, backup, revision, time, message, backed_up });
 }
 
 /// The highest revision that is known to have been used, by whoever tells of one.

@@ -47,6 +47,7 @@ pub fn tell(after: &mut ClusterStatus, before: &ClusterStatus, seen: &Attended, 
         }
         Wanted::Valid(backup) => {
             after.backup_service_status = service(seen.seen.status.as_deref(), known);
+            note_first(after);
             let claim = claim(backup, seen, after.backup_service_status.as_ref(), old, now);
             claim.map(|claim| with_shortage(claim, seen.shortage.as_deref()))
         }
@@ -82,6 +83,15 @@ fn service(
         earlier_backups: count(status.earlier_backups),
         final_backup: before.and_then(|before| before.final_backup.clone()),
     })
+}
+
+/// From the first backup of its own on, a restored cluster goes back to no other.
+fn note_first(after: &mut ClusterStatus) {
+    let service = after.backup_service_status.as_ref();
+    let is_stored = service.is_some_and(|it| it.recent_backup.is_some() || it.backups > 0);
+    if let Some(last) = after.last_restore.as_mut().filter(|_| is_stored) {
+        last.backed_up = true;
+    }
 }
 
 /// A sidecar that was restarted knows of what is stored, but not that it found nothing new since: for

@@ -252,6 +252,6 @@ fn observed(
         membership: etcd.membership(name),
         stranded: etcd.stranded(record::cluster_id(cluster)),
         archive: Archive::Unknown("it was not asked".into()),
-        source: Source::Unresolved("it was not looked for".into()),
+        source: Source::None,
     }
 }

@@ -120,7 +120,7 @@ mod tests {
                 membership: Membership::Known(members),
                 stranded: BTreeMap::new(),
                 archive: planner::Archive::NoPolicy,
-                source: planner::Source::Unresolved("no restore is wanted".into()),
+                source: planner::Source::None,
             },
             chosen: None,
         }

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::sidecar::StoredBackup;
+use api::v1beta1::PinnedBackup;
 use planner::BackupRef;
 
 use super::wish::{Target, Wish};
@@ -48,6 +49,32 @@ pub fn choose(wish: &Wish, all: &[StoredBackup]) -> Choice {
         before: fit.next().map(|backup| backup.id.clone()),
         told: told(wish, chosen, &uids),
         highest,
+    }
+}
+
+/// Just the backup that a cluster began with, however many came after it: what is in those it never
+/// had.
+pub fn same(wish: &Wish, origin: &PinnedBackup, all: &[StoredBackup]) -> Choice {
+    let is_it = |backup: &&StoredBackup| {
+        backup.id == origin.id && backup.manifest_digest == origin.manifest_digest
+    };
+    let found = all.iter().find(is_it);
+    let Some(backup) = found.filter(|backup| backup.damaged.is_none()) else {
+        let damage = found.and_then(|backup| backup.damaged.as_deref());
+        let why = damage.unwrap_or("it is not there any more");
+        return Choice::None(format!("of {}: {why}", looked_for(wish)));
+    };
+    let of_it = all.iter().filter(|other| other.cluster_uid == backup.cluster_uid);
+    let (id, revision, time) = (&backup.id, backup.revision, backup.finish_time);
+    Choice::One {
+        backup: Box::new(reference(backup)),
+        before: None,
+        told: format!(
+            "backup {id} (revision {revision}, complete at {time}) of {}, with which this cluster \
+             began: none of its own was stored yet",
+            looked_for(wish)
+        ),
+        highest: of_it.map(|backup| backup.revision).max().unwrap_or_default(),
     }
 }
 
@@ -240,6 +267,31 @@ mod tests {
         let only = [stored("new", "d", 40, 40, &damaged)];
         let Choice::None(why) = choose(&wish(Target::Latest), &only) else { panic!() };
         assert!(why.contains("is damaged; the newest, d: read back"), "{why}");
+    }
+
+    #[test]
+    fn what_a_cluster_began_with_is_found_again_and_nothing_newer_is_taken() {
+        let origin = |id: &str, digest: &str| -> PinnedBackup {
+            serde_json::from_value(json!({
+                "id": id, "manifestDigest": digest, "location": "s3://b", "revision": 20,
+                "finishTime": "2026-11-24T03:20:00Z",
+            }))
+            .unwrap()
+        };
+        let Choice::One { backup, before, told, highest } =
+            same(&wish(Target::Latest), &origin("b", "ab"), &all())
+        else {
+            panic!()
+        };
+        assert_eq!((backup.id.as_str(), before, highest), ("b", None, 30));
+        assert!(told.contains("with which this cluster began"), "{told}");
+        for gone in [origin("z", "ab"), origin("b", "cd")] {
+            let choice = same(&wish(Target::Latest), &gone, &all());
+            assert!(matches!(choice, Choice::None(why) if why.contains("not there any more")));
+        }
+        let damaged = [stored("new", "b", 20, 20, &json!({"damaged": "page 7 is damaged"}))];
+        let choice = same(&wish(Target::Latest), &origin("b", "ab"), &damaged);
+        assert!(matches!(choice, Choice::None(why) if why.contains("page 7")));
     }
 
     #[test]

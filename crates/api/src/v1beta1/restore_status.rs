@@ -116,4 +116,9 @@ pub struct LastRestoreStatus {
     /// What was restored, and from where, in a sentence.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+
+    /// A backup of this cluster was stored since. Before that, a cluster that loses everything goes
+    /// back to the backup that it began with.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub backed_up: bool,
 }

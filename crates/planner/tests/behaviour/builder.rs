@@ -91,7 +91,7 @@ pub(crate) fn unserved() -> Cluster {
             membership: Membership::Unknown,
             stranded: BTreeMap::new(),
             archive: Archive::NoPolicy,
-            source: Source::Unresolved("no restore is wanted".into()),
+            source: Source::None,
         },
     }
 }

@@ -2,7 +2,8 @@
 
 use jiff::SignedDuration;
 use planner::{
-    BackupRef, Cause, Membership, NodeState, Order, Phase, PodState, Role, Stage, Step, approval,
+    BackupRef, Cause, Membership, NodeState, Order, Phase, PodState, Role, Source, Stage, Step,
+    approval, is_all_lost,
 };
 
 use crate::archive::{NEW, backup, saved, saving, three};
@@ -102,6 +103,37 @@ fn with_neither_survivors_nor_backups_nothing_starts_empty() {
     let plan = three(&[4, 5, 6]).archive(vec![]).plan();
     assert_eq!((plan.step, plan.phase), (None, Phase::Unrecoverable));
     assert!(plan.message.contains("nothing is started empty"), "{}", plan.message);
+}
+
+/// It was restored from another cluster, and lost everything before a backup of its own was stored.
+#[test]
+fn before_the_first_backup_what_it_began_with_is_restored_again() {
+    let found = || Source::Found { backup: backup("b-7", 700, 90), before: None };
+    let lost = |source| three(&[4, 5, 6]).archive(vec![]).from(source);
+    let record = lost(found()).records();
+    assert_eq!(record.stage, Stage::Restoring { backup: backup("b-7", 700, 90), saved: None });
+    assert_eq!(record.cause, Cause::Recovery(1));
+    assert_eq!(lost(found()).phase(), Phase::Recovering);
+
+    let own = lost(found()).stored(backup("b-0", 2, 9)).records();
+    assert_eq!(own.stage, Stage::Restoring { backup: backup("b-0", 2, 9), saved: None });
+
+    let sought = lost(Source::Unresolved("its reader starts".into())).plan();
+    assert_eq!((sought.step, sought.phase), (None, Phase::QuorumLost));
+    assert!(sought.message.contains("its reader starts"), "{}", sought.message);
+    let missing = lost(Source::Missing("b-7 is not in the bucket any more".into())).plan();
+    assert_eq!((missing.step, missing.phase), (None, Phase::Unrecoverable));
+    assert!(missing.message.contains("b-7 is not in the bucket"), "{}", missing.message);
+}
+
+#[test]
+fn a_survivor_is_saved_although_what_it_began_with_is_there() {
+    let found = Source::Found { backup: backup("b-7", 700, 90), before: None };
+    let one_is_left = three(&[5, 6]).holds(4, 950).archive(vec![]);
+    assert!(!is_all_lost(&one_is_left.observed));
+    assert_eq!(survivor(&one_is_left.from(found)), Some(4));
+    assert!(is_all_lost(&three(&[4, 5, 6]).observed));
+    assert!(!is_all_lost(&three(&[4]).observed), "the others may come back");
 }
 
 #[test]

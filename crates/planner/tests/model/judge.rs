@@ -47,10 +47,10 @@ impl World {
             }
             return;
         };
-        if id == Source::ID {
-            return;
-        }
         let home = self.home_seed();
+        if id == Source::ID && home.is_some() && !self.archive.backups.is_empty() {
+            self.history.breach(Breach::OlderRestored);
+        }
         let members = home.and_then(|seed| self.etcd.get(&seed)).map(Etcd::numbers);
         if members.into_iter().flatten().any(|number| self.is_left(number)) {
             self.history.breach(Breach::MadeBeside);

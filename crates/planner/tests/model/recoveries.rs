@@ -39,6 +39,7 @@ fn usual() -> Vec<Scenario> {
         // A person asks for another cluster's data.
         restored(Source::Sound, Budget { wipes: 1, losses: 1, crashes: 1, ..none() }),
         restored(Source::Sound, Budget { losses: 1, looks: 1, ..none() }),
+        restored(Source::Sound, Budget { backups: 1, ..lost(2) }),
         restored(Source::Damaged, Budget { losses: 1, crashes: 1, ..none() }),
     ]
 }

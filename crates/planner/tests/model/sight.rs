@@ -93,13 +93,14 @@ impl View {
             }),
             stranded: self.stranded(world, missed),
             archive,
-            source: self.source(),
+            source: self.source(world),
         }
     }
 
-    fn source(&self) -> Source {
-        if self.spec.source.is_none() {
-            return Source::Unresolved("no restore is wanted".into());
+    /// Another cluster's backup is looked for until there is one of its own.
+    fn source(&self, world: &World) -> Source {
+        if self.spec.source.is_none() || !world.archive.backups.is_empty() {
+            return Source::None;
         }
         let other = Backup { number: 0, cluster: 99, revision: 1, is_damaged: false };
         let id = crate::world::Source::ID.to_owned();

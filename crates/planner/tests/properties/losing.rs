@@ -52,6 +52,7 @@ pub(crate) fn archive() -> impl Strategy<Value = Archive> {
 /// What a new cluster's data comes from.
 pub(crate) fn source() -> impl Strategy<Value = Source> {
     prop_oneof![
+        Just(Source::None),
         Just(Source::Unresolved("the sidecar starts".into())),
         Just(Source::Missing("no such backup".into())),
         backup().prop_map(|backup| Source::Found { backup, before: None }),

@@ -101,7 +101,7 @@ fn observed(members: Members, voters: u32, waiting: u32) -> Observed {
         membership: Membership::Known(members),
         stranded: BTreeMap::new(),
         archive: Archive::NoPolicy,
-        source: Source::Unresolved("no restore is wanted".into()),
+        source: Source::None,
     }
 }
 

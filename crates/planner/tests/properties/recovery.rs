@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 
 use planner::{
-    Archive, BackupRef, Cause, Membership, NodeState, QuorumLoss, RestoreRecord, Role, Stage, Step,
+    Archive, BackupRef, Cause, Membership, NodeState, QuorumLoss, RestoreRecord, Role, Source,
+    Stage, Step,
 };
 use proptest::prelude::*;
 
@@ -32,6 +33,14 @@ fn begun(sight: &Sight) -> Option<RestoreRecord> {
     let Some(Step::RecordRestore(restore)) = sight.step() else { return None };
     let Cause::Recovery(attempt) = restore.cause else { return None };
     (attempt > sight.observed.record.recoveries).then_some(restore)
+}
+
+/// What it began with: of any use only while nothing of its own is stored.
+fn is_origin(sight: &Sight, backup: &BackupRef) -> bool {
+    let known =
+        matches!(&sight.observed.archive, Archive::Known { backups, .. } if backups.is_empty());
+    let found = matches!(&sight.observed.source, Source::Found { backup: it, .. } if it == backup);
+    known && found && sight.desired.from_backup
 }
 
 fn listed(sight: &Sight) -> &[BackupRef] {
@@ -103,7 +112,7 @@ proptest! {
             }
             Stage::Restoring { backup, saved } => {
                 prop_assert!(told.is_empty() && saved.is_none());
-                prop_assert!(listed(&sight).contains(&backup));
+                prop_assert!(listed(&sight).contains(&backup) || is_origin(&sight, &backup));
             }
         }
     }
@@ -140,6 +149,7 @@ proptest! {
                 prop_assert!(known.is_some() && backup.cluster_id == known);
                 prop_assert!(backup.revision >= saved.revision);
             }
+            None if is_origin(&sight, backup) => {}
             None if restore.cause != Cause::Manual => {
                 let usable = listed(&sight).iter().filter(|b| !restore.refused.contains(&b.id));
                 prop_assert_eq!(usable.map(|b| b.finished).max(), Some(backup.finished));

@@ -222,3 +222,21 @@ fn trouble_is_told_once_and_so_is_its_end() {
     assert_eq!(happening(&old, &old), None);
     assert_eq!(happening(&old, &healthy).unwrap().reason, "BackupHealthy");
 }
+
+#[test]
+fn a_restored_cluster_goes_back_to_no_other_once_a_backup_of_its_own_is_stored() {
+    let last = json!({"cause": "Manual", "revision": 5, "time": "2026-11-24T09:00:00Z", "backup": {
+        "id": "b", "manifestDigest": "ab", "location": "s3://b", "revision": 4,
+        "finishTime": "2026-11-24T02:00:00Z",
+    }});
+    let restored =
+        || -> ClusterStatus { serde_json::from_value(json!({"lastRestore": last})).unwrap() };
+    let backed_up = |seen: &Attended| {
+        let mut after = restored();
+        tell(&mut after, &ClusterStatus::default(), seen, now());
+        after.last_restore.unwrap().backed_up
+    };
+    assert!(!backed_up(&attended(None)));
+    assert!(!backed_up(&attended(Some(SidecarStatus::default()))));
+    assert!(backed_up(&attended(Some(good("2026-11-24T09:30:00Z")))));
+}
