@@ -55,7 +55,7 @@ fn sight(cluster: &Value) -> Sight {
             membership: Membership::Unknown,
             stranded: BTreeMap::new(),
             archive: planner::Archive::NoPolicy,
-            source: planner::Source::Unresolved("no restore is wanted".into()),
+            source: planner::Source::None,
         },
         chosen: None,
     }
