@@ -21,7 +21,6 @@ use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     config::{Members, Owner},
-    fault::Fault,
     pipeline::{self, StreamError, Streamed},
     serve::{Job, Problem, Progress, Taken, Taker},
     source::{self, Seen, SourceError, Wish},
@@ -151,7 +150,7 @@ impl Backup {
         progress: &Progress,
     ) -> Result<(Manifest, Digest), Problem> {
         let attempt = Attempt::begin(store, archive.clone(), now()).await?;
-        Fault::AfterAttempt.point();
+        fault::point("after-attempt");
         let lock_until = self.lock.and_then(|lock| attempt.start().checked_add(lock).ok());
         let streamed = match upload(&attempt, lock_until, source, progress).await {
             Ok(streamed) => streamed,
@@ -160,7 +159,7 @@ impl Backup {
                 return Err(error.into());
             }
         };
-        Fault::AfterData.point();
+        fault::point("after-data");
         progress.step();
         let keys_hash = match self.owner {
             Owner::Known(_) => None,
@@ -178,7 +177,7 @@ impl Backup {
             spec: self.told.now().await.spec,
         });
         let digest = attempt.commit(&manifest).await?;
-        Fault::AfterManifest.point();
+        fault::point("after-manifest");
         Ok((manifest, digest))
     }
 }
@@ -220,7 +219,7 @@ async fn upload(
     progress.watch(upload.moved());
     match pipeline::stream(snapshot, &mut upload, progress).await {
         Ok(streamed) => {
-            Fault::BeforeData.point();
+            fault::point("before-data");
             if !attempt.is_ours().await? {
                 return Err(attempt.taken().into());
             }

@@ -7,7 +7,6 @@ mod args;
 mod backup;
 mod commands;
 mod config;
-mod fault;
 mod listing;
 mod metrics;
 mod output;

@@ -136,7 +136,7 @@ async fn look(table: &Table) -> Result<Action, Error> {
 /// The same as a replica that began then.
 async fn look_of_one_that_began(started: Timestamp, table: &Table) -> Result<Action, Error> {
     let (client, _server) = table.serve();
-    let (caches, triggers) = Caches::watch(&client, Some("shop"));
+    let (caches, triggers) = Caches::watch(&client, Some("shop"), false);
     let _watching = AbortOnDropHandle::new(tokio::spawn(async move {
         triggers.services.map(drop).collect::<()>().await;
     }));
