@@ -30,6 +30,11 @@ impl Key {
         format!("{}/{segment}", self.0).parse()
     }
 
+    /// The folder that it lies in; nothing at the top.
+    pub fn folder(&self) -> Option<Self> {
+        self.0.rsplit_once('/').map(|(folder, _)| Self(folder.to_owned()))
+    }
+
     /// The segments below `folder`; nothing when the key does not lie there.
     pub fn below(&self, folder: &Self) -> Option<impl Iterator<Item = &str>> {
         let rest = self.0.strip_prefix(&folder.0)?.strip_prefix('/')?;

@@ -184,6 +184,11 @@ impl ArchivePath {
     }
 }
 
+/// The key of the note that what lies in this folder is about to be removed, since it was abandoned.
+pub(crate) fn removing(folder: &Key, time: Timestamp) -> Result<Key> {
+    folder.join(&format!("removing-{}.json", time::print(time)))
+}
+
 impl fmt::Display for ArchivePath {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}/{}", self.namespace, self.cluster, self.uid)
@@ -213,6 +218,7 @@ pub(crate) enum Kind {
     Verified(Timestamp),
     Damaged(Timestamp),
     Wanted(Timestamp),
+    Removing(Timestamp),
     /// Left by a later version, or by hand.
     Unknown,
 }
@@ -250,6 +256,7 @@ impl Kind {
             "verified" => time::parse(number).map(Self::Verified),
             "damaged" => time::parse(number).map(Self::Damaged),
             "wanted" => time::parse(number).map(Self::Wanted),
+            "removing" => time::parse(number).map(Self::Removing),
             _ => None,
         }
     }

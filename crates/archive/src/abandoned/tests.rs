@@ -35,7 +35,7 @@ async fn a_folder_without_a_manifest_goes_after_a_day_and_others_stay() {
 
     assert_eq!(left.len(), 2);
     assert!(left.objects().all(|key| key.as_str().contains("/20261122T100000Z/")), "{left:?}");
-    assert_eq!(remove(&store, &left).await.unwrap(), 2);
+    assert_eq!(remove_as_of(&store, &left, tomorrow()).await.unwrap(), 2);
     assert!(found(&store, tomorrow()).await.is_empty());
     assert_eq!(crate::catalogue::list(&store, &fixture::archive()).await.unwrap().len(), 1);
 }
@@ -63,7 +63,7 @@ async fn a_manifest_that_came_after_the_look_saves_its_folder() {
     let left = found(&store, tomorrow()).await;
     put(&store, fixture::archive().manifest(id).unwrap(), "{}").await;
 
-    assert_eq!(remove(&store, &left).await.unwrap(), 0);
+    assert_eq!(remove_as_of(&store, &left, tomorrow()).await.unwrap(), 0);
     assert!(store.head(&fixture::archive().data(id).unwrap()).await.is_ok());
 }
 
@@ -80,11 +80,56 @@ async fn a_writer_that_is_still_at_work_finds_its_note_gone_before_its_data() {
         left.objects().map(|key| key.as_str().rsplit('/').next().unwrap()).collect();
     assert_eq!((names[0], names[2]), ("attempt.json", "data.db.gz"), "{names:?}");
 
-    assert_eq!(remove(&*store, &left).await.unwrap(), 3);
+    assert_eq!(remove_as_of(&*store, &left, tomorrow()).await.unwrap(), 3);
 
     let manifest = fixture::manifest(7, &at("10:00:00").to_string());
     assert_eq!(attempt.commit(&manifest).await.unwrap_err().reason(), "AlreadyExists");
     assert!(crate::catalogue::list(&*store, &fixture::archive()).await.unwrap().is_empty());
+}
+
+/// A folder that was written just now is a day old by a clock that is a day ahead, and a live upload too.
+#[tokio::test]
+async fn what_is_old_only_by_a_clock_that_is_ahead_stays() {
+    let folder = tempfile::tempdir().unwrap();
+    let store =
+        crate::store::files::Files::open(folder.path(), crate::store::Patience::default()).unwrap();
+    let id = BackupId::new(7, at("10:00:00"));
+    let archive = fixture::archive().folder().unwrap();
+    put(&store, fixture::archive().object(id, ATTEMPT).unwrap(), "{}").await;
+    let mut live = store.begin_upload(&fixture::archive().data(id).unwrap(), None).await.unwrap();
+    live.write(Bytes::from_static(b"plums")).await.unwrap();
+    let found = async || find(&store, &archive, tomorrow()).await.unwrap();
+    assert_eq!(found().await.len(), 2, "by the clock of whoever cleans up");
+
+    assert_eq!(remove(&store, &found().await).await.unwrap(), 0);
+
+    assert_eq!(found().await.len(), 2, "and its own note is gone");
+    live.finish().await.unwrap();
+}
+
+/// A file can be made old, so that the store's own clock is asked in earnest.
+#[tokio::test]
+async fn what_is_old_by_the_store_s_clock_goes_with_the_note_of_its_removal() {
+    let folder = tempfile::tempdir().unwrap();
+    let store =
+        crate::store::files::Files::open(folder.path(), crate::store::Patience::default()).unwrap();
+    let id = BackupId::new(7, at("10:00:00"));
+    let key = fixture::archive().object(id, ATTEMPT).unwrap();
+    put(&store, key.clone(), "{}").await;
+    let file = std::fs::File::options().write(true).open(folder.path().join(key.as_str())).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+    // What a removal that was killed has left goes with the rest.
+    let note = removing(&key.folder().unwrap(), at("11:00:00")).unwrap();
+    put(&store, note.clone(), "{}").await;
+    let file =
+        std::fs::File::options().write(true).open(folder.path().join(note.as_str())).unwrap();
+    file.set_modified(std::time::UNIX_EPOCH).unwrap();
+
+    let left = find(&store, &fixture::archive().folder().unwrap(), tomorrow()).await.unwrap();
+    assert_eq!(remove(&store, &left).await.unwrap(), 2);
+
+    let archive = fixture::archive().folder().unwrap();
+    assert_eq!(futures::StreamExt::count(store.list(&archive)).await, 0);
 }
 
 #[tokio::test]
@@ -92,7 +137,8 @@ async fn what_a_person_put_there_stays() {
     let store = Objects::memory();
     let id = half_a_backup(&store, at("10:00:00")).await;
     put(&store, fixture::archive().object(id, "notes.txt").unwrap(), "mine").await;
-    remove(&store, &found(&store, tomorrow()).await).await.unwrap();
+    let left = found(&store, tomorrow()).await;
+    remove_as_of(&store, &left, tomorrow()).await.unwrap();
     assert!(store.head(&fixture::archive().object(id, "notes.txt").unwrap()).await.is_ok());
     assert!(found(&store, tomorrow()).await.is_empty());
 }
@@ -113,6 +159,6 @@ async fn an_unfinished_upload_goes_after_a_day() {
     assert!(find(&store, &archive, at("20:00:00")).await.unwrap().is_empty());
     let left = find(&store, &archive, tomorrow()).await.unwrap();
     assert_eq!(left.uploads.iter().map(|upload| &upload.key).collect::<Vec<_>>(), [&key]);
-    assert_eq!(remove(&store, &left).await.unwrap(), 1);
+    assert_eq!(remove_as_of(&store, &left, tomorrow()).await.unwrap(), 1);
     assert!(find(&store, &archive, tomorrow()).await.unwrap().is_empty());
 }

@@ -123,7 +123,7 @@ async fn what_a_broken_deletion_leaves_is_in_no_list_and_found_as_abandoned() {
     let late = "2099-01-01T00:00:00Z".parse().unwrap();
     let found = abandoned::find(&store, &fixture::archive().folder().unwrap(), late).await.unwrap();
     assert!(found.objects().any(|key| key.as_str().ends_with("data.db.gz")), "{found:?}");
-    abandoned::remove(&store, &found).await.unwrap();
+    abandoned::remove_as_of(&store, &found, late).await.unwrap();
     assert_eq!(objects(&store).await, 0);
 }
 

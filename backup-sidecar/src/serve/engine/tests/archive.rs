@@ -37,12 +37,14 @@ async fn backups_of_earlier_clusters_of_the_name_are_counted_and_kept() {
 #[tokio::test(start_paused = true)]
 async fn an_attempt_that_died_leaves_nothing_for_more_than_a_day() {
     let mut world = World::new().acts([Act::Store(Duration::ZERO), Act::Unchanged]);
-    // The store's clock is the computer's, which tests cannot set: the world is two days ahead of it.
+    // The store's clock is the computer's, which tests cannot set: the world goes by it, and what the
+    // store shows is older.
     let now = jiff::Timestamp::from_second(
         std::time::UNIX_EPOCH.elapsed().unwrap().as_secs().try_into().unwrap(),
     );
-    let ahead = now.unwrap().duration_since(world.clock.now()).as_secs() + 2 * 86_400;
+    let ahead = now.unwrap().duration_since(world.clock.now()).as_secs();
     let dead = world.clock.now() + jiff::SignedDuration::from_secs(ahead - 2 * 86_400);
+    world.mood.is_old.store(true, std::sync::atomic::Ordering::SeqCst);
     world.jump.store(ahead, std::sync::atomic::Ordering::SeqCst);
     let id = ::archive::layout::BackupId::new(7, dead);
     let key = world.archive.data(id).unwrap();
