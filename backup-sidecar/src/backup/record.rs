@@ -39,7 +39,8 @@ pub(super) fn manifest(facts: Facts<'_>) -> Manifest {
         compact_revision: contents.compact_revision,
         raft_applied_index: contents.raft_applied_index,
         started: attempt.start(),
-        finished,
+        // The second of two in one second has the name of the next, which it may end before.
+        finished: finished.max(attempt.start()),
         raw: Raw { size: checked.size, sha256: Digest::from(checked.sha256), unknown: Map::new() },
         stored: Stored {
             object: DATA.to_owned(),

@@ -12,6 +12,9 @@ async fn five_rounds(archive: &Archive) {
     let mut ids = BTreeSet::new();
     for _ in 0..5 {
         let (one, other) = tokio::join!(archive.take(&cluster, &[]), archive.take(&cluster, &[]));
+        for taken in [&one, &other] {
+            assert!(taken.finished >= taken.started, "{} ends before it begins", taken.id);
+        }
         ids.extend([one.id.to_string(), other.id.to_string()]);
     }
     assert_eq!(ids.len(), 10, "two are one: {ids:?}");

@@ -12,6 +12,7 @@
 mod api;
 mod client;
 mod ends;
+mod rivals;
 mod sidecar;
 mod times;
 mod trouble;
