@@ -5,7 +5,7 @@
 //! Sandbox ── a namespace; on failure it prints what there was
 //!    └── TestCluster ── one Cluster: its object, its pods, its etcd
 //!            └── Writer ── puts all the time; reads everything back at the end
-//! Bucket ── an S3 server that pods reach
+//! Place ── where backups lie: a volume, or a Bucket in an S3 server that pods reach
 //! Changes ── counts what the operator asks the API server for
 //! operator ── the one that all scenarios share: deployed once, killed, hung, taken away
 //! ```
@@ -13,15 +13,18 @@
 //! Nothing here sleeps in the hope that something has happened: [`wait::until`] looks until it has,
 //! and says what it last saw when it has not. Every look and call has a time limit.
 
-mod bucket;
+pub mod bucket;
 mod changes;
 pub mod cluster;
 mod dump;
 mod fault;
 mod http;
+pub mod kept;
 pub mod operator;
+mod place;
 mod pod;
 mod sandbox;
+mod volume;
 pub mod wait;
 mod writer;
 
@@ -30,8 +33,10 @@ pub use changes::Changes;
 pub use cluster::{TestCluster, Whole, away_from};
 pub use fault::kill_etcd_at_its_first_log;
 pub use http::get;
+pub use place::Place;
 pub use pod::{is_ready, member_numbers, node_of};
 pub use sandbox::Sandbox;
+pub use volume::{open_volume, volume};
 pub use wait::{Look, holds_for, until};
 pub use writer::Writer;
 

@@ -9,7 +9,6 @@ mod backups;
 mod clash;
 mod clients;
 mod healing;
-mod kept;
 mod life;
 mod nodes;
 mod operator;
@@ -22,3 +21,5 @@ mod restore;
 mod seed;
 mod spec;
 mod strangers;
+
+use tests::scenario::kept;

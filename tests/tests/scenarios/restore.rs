@@ -1,22 +1,32 @@
 //! A new cluster begins with a backup of another: by the name of a cluster, of a Backup, by a place, and
 //! by a revision or a time. Where the backups lie nothing is changed.
 
+mod refused;
+
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use api::v1beta1::{Cluster, ClusterStatus, Phase, RestoreCause};
+use api::v1beta1::{ClusterStatus, Phase, RestoreCause};
 use etcd::KeyValue;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use tests::scenario::{Bucket, Look, PATIENCE, Sandbox, TestCluster, holds_for, request, until};
+use tests::scenario::{
+    Bucket, Look, PATIENCE, Place, Sandbox, TestCluster, holds_for, open_volume, request, until,
+    volume,
+};
 
-use crate::kept::{backup_folder, backup_now, filled, keys, on_volume, open_volume, same_keys};
+use crate::kept::{backup_now, deleted, filled, filled_in, keys, kill_all, same_keys};
 
 /// How the files are named that say when a backup was read, so that nobody prunes it meanwhile.
 const NOTE: &str = "wanted-";
+
+/// A backup policy for a volume.
+fn on_volume() -> Value {
+    Place::Volume.policy(&json!({}))
+}
 
 /// Applies a cluster that begins with a backup, and waits until it serves.
 async fn restored(
@@ -47,17 +57,6 @@ async fn reader_is_gone(sandbox: &Sandbox, cluster: &str) -> Result<()> {
         let reader = format!("{cluster}-restore-reader");
         let there = request(sandbox.api::<Pod>().get_opt(&reader)).await?;
         Ok(Look::claim(there.is_none(), || "its pod".into()))
-    })
-    .await
-}
-
-/// Deletes a cluster, with its final backup, and waits until it is gone.
-async fn delete(sandbox: &Sandbox, cluster: &TestCluster) -> Result<()> {
-    cluster.delete().await?;
-    until("the cluster to be gone", PATIENCE, async || {
-        let there = request(sandbox.api::<Cluster>().get_opt(&cluster.name)).await?;
-        let is_there = there.as_ref().and_then(ResourceExt::uid).as_ref() == Some(&cluster.uid);
-        Ok(Look::claim(!is_there, || format!("{:?}", there.and_then(|it| it.status?.message))))
     })
     .await
 }
@@ -93,7 +92,7 @@ async fn under_the_same_name_every_key_is_back_from_the_volume() -> Result<()> {
     Sandbox::run("restore-same", async |sandbox| {
         let old = filled(sandbox, 3).await?;
         let before = keys(&old).await?;
-        delete(sandbox, &old).await?;
+        deleted(sandbox, &old).await?;
         sandbox.say("the old one is gone");
         let restore = json!({"backupClusterName": "kv", "storageType": "PersistentVolume"});
         let (new, status) = restored(sandbox, "kv", 3, on_volume(), restore).await?;
@@ -112,7 +111,7 @@ async fn under_another_name_while_the_source_runs_its_archive_is_not_touched() -
         let source = filled(sandbox, 1).await?;
         let before = keys(&source).await?;
         backup_now(sandbox, "monday").await?;
-        let archive = backup_folder(sandbox, &source).await?;
+        let archive = volume(sandbox, "kv").await?.context("no volume")?;
         let stored = files(&archive)?;
         let restore = json!({"backupClusterName": "kv"});
         let (copy, _) = restored(sandbox, "copy", 3, on_volume(), restore).await?;
@@ -145,17 +144,14 @@ async fn a_backup_on_a_volume_is_restored_into_a_cluster_with_a_bucket() -> Resu
 async fn from_a_bucket_alone_in_another_namespace() -> Result<()> {
     Sandbox::run("restore-bucket", async |old| {
         let bucket = Bucket::start(old).await?;
-        let spec = json!({"size": 1, "backup": bucket.policy()});
-        let source = old.cluster("kv", spec).await?;
-        source.whole(1).await?;
-        crate::kept::fill(old, &source).await?;
+        let place = Place::Bucket(Box::new(bucket));
+        let source = filled_in(old, "kv", 1, &place).await?;
         let before = keys(&source).await?;
         backup_now(old, "last").await?;
         let namespace = old.namespace().to_owned();
-        Sandbox::run("restore-here", async |new| {
-            in_another(new, &bucket, &namespace, &before).await
-        })
-        .await
+        let Place::Bucket(bucket) = &place else { return Ok(()) };
+        Sandbox::run("restore-here", async |new| in_another(new, bucket, &namespace, &before).await)
+            .await
     })
     .await
 }
@@ -175,26 +171,94 @@ async fn in_another(
     same_keys(&copy, before).await
 }
 
-/// The last backup at or before what is asked for, and the sentence that says how far that is.
+/// The last backup at or before what is asked for, and the sentence that says how far that is; then one
+/// of the two loses everything before it has a backup of its own.
 #[tokio::test]
-async fn a_target_takes_the_backup_at_or_before_it() -> Result<()> {
+async fn a_target_takes_the_backup_at_or_before_it_and_is_gone_back_to_before_the_first_backup()
+-> Result<()> {
     Sandbox::run("restore-target", async |sandbox| {
-        let source = filled(sandbox, 1).await?;
+        let place = Place::bucket(sandbox).await?;
+        let source = filled_in(sandbox, "kv", 1, &place).await?;
         let before = keys(&source).await?;
         let first = backup_now(sandbox, "first").await?.status.unwrap_or_default();
-        source.client().await?.put(b"fill/later", b"1").await?;
+        let (revision, id) = (first.revision.context("no revision")?, first.id.context("no ID")?);
+        let between = now();
+        for _ in 0..3 {
+            source.client().await?.put(b"fill/later", b"1").await?;
+        }
         backup_now(sandbox, "second").await?;
-        let revision = first.revision.context("no revision")?;
-        let restore = json!({"backupClusterName": "kv", "target": {"revision": revision},
-                             "keepRevisions": true});
-        let (copy, status) = restored(sandbox, "copy", 1, on_volume(), restore).await?;
-        same_keys(&copy, &before).await?;
-        let last = status.last_restore.context("no restore")?;
-        ensure!(last.backup.id == first.id.unwrap_or_default(), "{last:?}");
+
+        let restore = json!({"backupClusterName": "kv", "target": {"revision": revision + 2},
+                             "storageType": "S3", "keepRevisions": true});
+        let policy = place.policy(&json!({}));
+        let by_revision = restored(sandbox, "by-revision", 1, policy.clone(), restore);
+        let s3 = policy.get("s3").context("no bucket")?;
+        let restore = json!({"location": {"clusterName": "kv", "s3": s3},
+                             "target": {"time": between}});
+        let (by_revision, by_time) =
+            tokio::try_join!(Box::pin(by_revision), Box::pin(unsaved(sandbox, restore)))?;
+
+        same_keys(&by_revision.0, &before).await?;
+        let last = by_revision.1.last_restore.context("no restore")?;
+        ensure!(last.backup.id == id, "{last:?}");
         ensure!(last.revision == revision, "revisions were raised: {last:?}");
-        Ok(())
+        says(last.message.as_deref(), &format!("2 revisions before revision {}", revision + 2))?;
+
+        same_keys(&by_time, &before).await?;
+        let last = by_time.status().await?.last_restore.context("no restore")?;
+        ensure!(last.backup.id == id && !last.backed_up, "{last:?}");
+        says(last.message.as_deref(), "which was asked for")?;
+        begins_again(sandbox, &by_time, &before, last.revision).await
     })
     .await
+}
+
+fn says(message: Option<&str>, words: &str) -> Result<()> {
+    let message = message.unwrap_or_default();
+    ensure!(message.contains(words), "{message}");
+    Ok(())
+}
+
+/// The time by which the backups are dated too.
+#[expect(clippy::disallowed_methods, reason = "a person who names a time looks at a clock")]
+fn now() -> String {
+    k8s_openapi::jiff::Timestamp::now().to_string()
+}
+
+/// A cluster whose own backups cannot be stored yet, since nobody opens its volume.
+async fn unsaved(sandbox: &Sandbox, restore: Value) -> Result<TestCluster> {
+    let spec = json!({"size": 1, "backup": on_volume(), "restore": restore});
+    let cluster = sandbox.cluster("by-time", spec).await?;
+    cluster.whole(1).await?;
+    reader_is_gone(sandbox, "by-time").await?;
+    Ok(cluster)
+}
+
+/// All is lost before a backup of its own is stored: what it began with is restored once more.
+async fn begins_again(
+    sandbox: &Sandbox,
+    cluster: &TestCluster,
+    before: &[KeyValue],
+    revision: i64,
+) -> Result<()> {
+    kill_all(cluster, &cluster.pods().await?).await?;
+    let told = cluster.phase(Phase::QuorumLost).await?.message;
+    says(told.as_deref(), "nothing is done until the backup sidecar answers")?;
+    open_volume(sandbox, &cluster.name).await?;
+    let is_again = |status: &ClusterStatus| status.recoveries == 1 && status.restore.is_none();
+    cluster.until("restored again", PATIENCE, is_again).await?;
+    let status = cluster.whole(1).await?.status;
+    same_keys(cluster, before).await?;
+    let last = status.last_restore.context("no restore")?;
+    sandbox.say(last.message.as_deref().unwrap_or_default());
+    ensure!(last.cause == RestoreCause::Recovery && last.revision > revision, "{last:?}");
+    says(last.message.as_deref(), "with which this cluster began")?;
+    cluster
+        .until("a backup of its own", PATIENCE, |status| {
+            status.last_restore.as_ref().is_some_and(|last| last.backed_up)
+        })
+        .await?;
+    reader_is_gone(sandbox, &cluster.name).await
 }
 
 /// Nothing to restore: nothing starts empty, and a spec that is corrected goes on.

@@ -7,9 +7,9 @@ use kube::ResourceExt;
 use kube::api::ListParams;
 use serde_json::json;
 use tests::localkube::workspace;
-use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, away_from, request, until};
-
-use crate::kept::open_volume;
+use tests::scenario::{
+    Look, PATIENCE, Sandbox, TestCluster, away_from, open_volume, request, until,
+};
 
 /// Of the seed's examples: the cluster, the condition, and words of its message.
 const SAID: [(&str, &str, &str); 4] = [

@@ -8,9 +8,10 @@ use k8s_openapi::api::core::v1::PersistentVolumeClaim;
 use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
-use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, request, until};
+use tests::scenario::{Look, PATIENCE, Place, Sandbox, TestCluster, request, until};
 
-use super::{CLAIM, Place, backup_now, backups, delete, id_of, in_a_bucket, on_a_volume, recorded};
+use super::{CLAIM, backup_now, backups, id_of, recorded};
+use crate::kept::{deleted, in_a_bucket, on_a_volume};
 
 #[tokio::test]
 async fn on_a_volume_a_backup_goes_with_its_object_only_if_that_says_so() -> Result<()> {
@@ -24,7 +25,7 @@ async fn in_a_bucket_a_backup_goes_with_its_object_only_if_that_says_so() -> Res
 
 async fn objects(sandbox: &Sandbox, place: &Place) -> Result<()> {
     let cluster = sandbox.cluster("kv", place.spec(&json!({"maxBackups": 0}))).await?;
-    place.open(sandbox).await?;
+    place.open(sandbox, "kv").await?;
     cluster.whole(1).await?;
     let stays = backup_now(sandbox, "stays", &json!({})).await?;
     let goes = backup_now(sandbox, "goes", &json!({"deletionPolicy": "Delete"})).await?;
@@ -32,14 +33,14 @@ async fn objects(sandbox: &Sandbox, place: &Place) -> Result<()> {
     request(api.delete("goes", &DeleteParams::default())).await?;
     let manifest = manifest_of(&goes)?;
     until("the stored backup and its object to be gone", PATIENCE, async || {
-        let archive = place.archive(sandbox, &cluster.uid).await?;
+        let archive = place.archive(sandbox, &cluster).await?;
         let there = request(api.get_opt("goes")).await?.is_some();
         Ok(Look::claim(!there && !archive.contains(&manifest), || format!("{there}, {archive:?}")))
     })
     .await?;
     sandbox.say("gone");
 
-    let before = place.archive(sandbox, &cluster.uid).await?;
+    let before = place.archive(sandbox, &cluster).await?;
     request(api.delete("stays", &DeleteParams::default())).await?;
     let id = id_of(&stays)?;
     until("another record of what is stored", PATIENCE, async || {
@@ -48,7 +49,7 @@ async fn objects(sandbox: &Sandbox, place: &Place) -> Result<()> {
         Ok(Look::claim(is_recorded && !there, || format!("{is_recorded}, {there}")))
     })
     .await?;
-    let after = place.archive(sandbox, &cluster.uid).await?;
+    let after = place.archive(sandbox, &cluster).await?;
     ensure!(after.is_superset(&before), "of {before:?} only {after:?} is left");
     Ok(())
 }
@@ -74,11 +75,11 @@ async fn a_deletion_saves_what_was_last_in_a_bucket_and_the_next_cluster_sees_it
 /// it goes with all of its own.
 async fn generations(sandbox: &Sandbox, place: &Place) -> Result<()> {
     let first = sandbox.cluster("kv", place.spec(&json!({}))).await?;
-    place.open(sandbox).await?;
+    place.open(sandbox, "kv").await?;
     first.whole(1).await?;
     let told = backups(&first, "a first backup", |told| told.backups >= 1).await?;
     first.client().await?.put(b"pears", b"12").await?;
-    delete(sandbox, &first).await?;
+    deleted(sandbox, &first).await?;
     let before = told.recent_backup.as_ref().map(|recent| recent.revision);
     until("a record of the final backup", PATIENCE, async || {
         let all = request(sandbox.api::<Backup>().list(&ListParams::default())).await?.items;
@@ -90,7 +91,7 @@ async fn generations(sandbox: &Sandbox, place: &Place) -> Result<()> {
     })
     .await?;
     sandbox.say("saved");
-    let kept = place.archive(sandbox, &first.uid).await?;
+    let kept = place.archive(sandbox, &first).await?;
 
     let spec = place.spec(&json!({"cleanupBackupsOnClusterDelete": true}));
     let second = sandbox.cluster("kv", spec).await?;
@@ -100,10 +101,10 @@ async fn generations(sandbox: &Sandbox, place: &Place) -> Result<()> {
     })
     .await?;
     sandbox.say(&format!("{} earlier backups", told.earlier_backups));
-    ensure!(!place.archive(sandbox, &second.uid).await?.is_empty(), "it has no folder of its own");
-    delete(sandbox, &second).await?;
+    ensure!(!place.archive(sandbox, &second).await?.is_empty(), "it has no folder of its own");
+    deleted(sandbox, &second).await?;
     only_the_first_is_left(sandbox, place, [&first, &second]).await?;
-    let now = place.archive(sandbox, &first.uid).await?;
+    let now = place.archive(sandbox, &first).await?;
     ensure!(now.is_superset(&kept), "of {kept:?} only {now:?} is left");
 
     let third = sandbox.cluster("kv", place.spec(&json!({}))).await?;
@@ -117,7 +118,7 @@ async fn only_the_first_is_left(
     [first, second]: [&TestCluster; 2],
 ) -> Result<()> {
     until("the second's archive and its records to be gone", PATIENCE, async || {
-        let archive = place.archive(sandbox, &second.uid).await?;
+        let archive = place.archive(sandbox, second).await?;
         let records = request(sandbox.api::<Backup>().list(&ListParams::default())).await?.items;
         let of = |uid: &str| {
             let label = |backup: &&Backup| {
@@ -187,7 +188,7 @@ async fn an_etcd_that_does_not_answer_delays_a_deletion_by_a_minute_and_no_more(
 
 async fn given_up_after_a_minute(sandbox: &Sandbox, cluster: &TestCluster) -> Result<()> {
     let before = sandbox.age();
-    delete(sandbox, cluster).await?;
+    deleted(sandbox, cluster).await?;
     let took = sandbox.age().saturating_sub(before);
     sandbox.say(&format!("gone after {took:?}"));
     ensure!(took >= Duration::from_secs(55), "it did not wait: {took:?}");

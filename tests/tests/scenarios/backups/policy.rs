@@ -9,9 +9,9 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::ConfigMap;
 use kube::ResourceExt;
 use serde_json::{Value, json};
-use tests::scenario::{Bucket, Look, PATIENCE, Sandbox, TestCluster, request, until};
+use tests::scenario::{Bucket, Look, PATIENCE, Place, Sandbox, TestCluster, request, until};
 
-use super::{Place, backups};
+use super::backups;
 
 /// A change of each field, in an order in which each is a change.
 fn changes(bucket: &Bucket) -> Vec<Value> {
@@ -57,7 +57,7 @@ async fn no_change_of_a_policy_touches_a_member() -> Result<()> {
     Sandbox::run("policy-fields", async |sandbox| {
         let bucket = Bucket::start(sandbox).await?;
         let cluster = sandbox.cluster("kv", Place::Volume.spec(&json!({}))).await?;
-        Place::Volume.open(sandbox).await?;
+        Place::Volume.open(sandbox, "kv").await?;
         cluster.whole(1).await?;
         backups(&cluster, "a first backup", |told| told.backups >= 1).await?;
         let before = members(&cluster).await?;
@@ -131,7 +131,7 @@ async fn has_reached_the_sidecar(
 async fn a_volume_that_cannot_grow_is_told_beside_the_backups_that_are_good() -> Result<()> {
     Sandbox::run("policy-grow", async |sandbox| {
         let cluster = sandbox.cluster("kv", Place::Volume.spec(&json!({}))).await?;
-        Place::Volume.open(sandbox).await?;
+        Place::Volume.open(sandbox, "kv").await?;
         cluster.whole(1).await?;
         backups(&cluster, "a first backup", |told| told.backups >= 1).await?;
         cluster.change(json!({"backup": {"pv": {"volumeSizeInMB": 128}}})).await?;

@@ -7,9 +7,10 @@ use k8s_openapi::api::apps::v1::Deployment;
 use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Secret, Service};
 use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
-use tests::scenario::{Look, PATIENCE, Sandbox, request, until};
+use tests::scenario::{Look, PATIENCE, Place, Sandbox, TestCluster, request, until};
 
-use super::{CLAIM, Place, backup_now, backups, delete, in_a_bucket, on_a_volume, recorded};
+use super::{CLAIM, backup_now, backups, recorded};
+use crate::kept::{deleted, in_a_bucket, on_a_volume};
 
 #[tokio::test]
 async fn what_is_asked_for_is_stored_on_a_volume_and_goes_with_the_cluster() -> Result<()> {
@@ -25,7 +26,7 @@ async fn what_is_asked_for_is_stored_in_a_bucket_and_goes_with_the_cluster() -> 
 async fn now(sandbox: &Sandbox, place: &Place) -> Result<()> {
     let spec = place.spec(&json!({"cleanupBackupsOnClusterDelete": true}));
     let cluster = sandbox.cluster("kv", spec).await?;
-    place.open(sandbox).await?;
+    place.open(sandbox, "kv").await?;
     cluster.whole(1).await?;
     cluster.client().await?.put(b"pears", b"12").await?;
     let backup = backup_now(sandbox, "now", &json!({})).await?;
@@ -38,22 +39,26 @@ async fn now(sandbox: &Sandbox, place: &Place) -> Result<()> {
     .await?;
     ensure!(told.recent_backup.is_some() && told.last_success.is_some(), "{told:?}");
     cluster.condition(api::condition::BACKUP_HEALTHY).await?;
-    let archive = place.archive(sandbox, &cluster.uid).await?;
+    let archive = place.archive(sandbox, &cluster).await?;
     ensure!(archive.iter().any(|file| file.contains("/manifest-")), "no manifest: {archive:?}");
-    delete(sandbox, &cluster).await?;
+    deleted(sandbox, &cluster).await?;
     until("nothing left of the backups", PATIENCE, async || {
-        let left = left_of_backups(sandbox, place, &cluster.uid).await?;
+        let left = left_of_backups(sandbox, place, &cluster).await?;
         Ok(Look::claim(left.is_empty(), || format!("{left:?}")))
     })
     .await
 }
 
-async fn left_of_backups(sandbox: &Sandbox, place: &Place, uid: &str) -> Result<Vec<String>> {
+async fn left_of_backups(
+    sandbox: &Sandbox,
+    place: &Place,
+    cluster: &TestCluster,
+) -> Result<Vec<String>> {
     let claims: Api<PersistentVolumeClaim> = sandbox.api();
     let claim = request(claims.get_opt(CLAIM)).await?.map(|claim| claim.name_any());
     let records = recorded(sandbox).await?;
     let files = if claim.is_some() || matches!(place, Place::Bucket(_)) {
-        place.archive(sandbox, uid).await?
+        place.archive(sandbox, cluster).await?
     } else {
         BTreeSet::new()
     };
@@ -75,13 +80,13 @@ async fn come_and_go(sandbox: &Sandbox, place: &Place) -> Result<()> {
     let cluster = sandbox.cluster("kv", json!({"size": 1})).await?;
     let before = cluster.whole(1).await?;
     cluster.change(json!({"backup": place.policy(&json!({}))})).await?;
-    place.open(sandbox).await?;
+    place.open(sandbox, "kv").await?;
     backups(&cluster, "a first backup by itself", |told| told.backups >= 1).await?;
     until("a record", PATIENCE, async || {
         Ok(Look::claim(!recorded(sandbox).await?.is_empty(), || "none".into()))
     })
     .await?;
-    let archive = place.archive(sandbox, &cluster.uid).await?;
+    let archive = place.archive(sandbox, &cluster).await?;
     sandbox.say("backed up");
     cluster.change(json!({"backup": null})).await?;
     until("no sidecar any more", PATIENCE, async || {
@@ -94,7 +99,7 @@ async fn come_and_go(sandbox: &Sandbox, place: &Place) -> Result<()> {
         .await?;
     ensure!(cluster.get().await?.finalizers().is_empty(), "a finalizer is left");
     ensure!(!recorded(sandbox).await?.is_empty(), "the records must stay");
-    let now = place.archive(sandbox, &cluster.uid).await?;
+    let now = place.archive(sandbox, &cluster).await?;
     ensure!(now.is_superset(&archive), "of {archive:?} only {now:?} is left");
     if matches!(place, Place::Volume) {
         let claims: Api<PersistentVolumeClaim> = sandbox.api();
@@ -139,14 +144,14 @@ async fn backups_in_a_bucket_come_by_the_clock_and_the_oldest_go() -> Result<()>
 async fn by_the_clock(sandbox: &Sandbox, place: &Place) -> Result<()> {
     let policy: Value = json!({"backupIntervalInSecond": 5, "maxBackups": 2});
     let cluster = sandbox.cluster("kv", place.spec(&policy)).await?;
-    place.open(sandbox).await?;
+    place.open(sandbox, "kv").await?;
     cluster.whole(1).await?;
     let writer = cluster.writer();
     let mut seen = BTreeSet::new();
     until("four backups, of which two are left", PATIENCE, async || {
         let now = recorded(sandbox).await?;
         let told = cluster.status().await?.backup_service_status.unwrap_or_default();
-        let archive = place.archive(sandbox, &cluster.uid).await?;
+        let archive = place.archive(sandbox, &cluster).await?;
         let manifests = archive.iter().filter(|file| file.contains("/manifest-")).count();
         seen.extend(now.iter().cloned());
         let is_so = seen.len() >= 4 && now.len() <= 2 && told.backups == 2 && manifests <= 3;

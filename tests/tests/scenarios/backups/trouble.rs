@@ -6,9 +6,9 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::api::PostParams;
 use serde_json::json;
 use testbed::s3::SECRET_KEY;
-use tests::scenario::{Bucket, PATIENCE, Sandbox, TestCluster, request};
+use tests::scenario::{Bucket, PATIENCE, Place, Sandbox, TestCluster, request};
 
-use super::{Place, backup_now};
+use super::backup_now;
 
 /// The condition once it is False.
 async fn unhealthy(cluster: &TestCluster) -> Result<Condition> {

@@ -10,30 +10,44 @@ use kube::api::{DeleteParams, ListParams};
 use kube::{Api, ResourceExt};
 use serde_json::json;
 use tests::localkube::Node as Machine;
-use tests::scenario::{Look, PATIENCE, Sandbox, TestCluster, holds_for, operator, request, until};
+use tests::scenario::{
+    Look, PATIENCE, Place, Sandbox, TestCluster, holds_for, operator, request, until,
+};
 
 use super::recovered;
-use crate::kept::{backup_now, fill, filled, keys, kill_all, on_volume, open_volume, same_keys};
+use crate::kept::{backup_of, filled_in, keys, kill_all, same_keys};
 
-/// Seed test A16: whoever works is killed at every stage of a recovery, and so is the sidecar.
+/// Whoever works is killed at every stage of a recovery, and so is the sidecar: one recovery from what a
+/// survivor holds, on a volume, and one from a backup in a bucket, side by side.
 #[tokio::test]
 async fn killed_at_every_stage_the_recovery_goes_on() -> Result<()> {
     Sandbox::run("recovery-killed", async |sandbox| {
-        let cluster = filled(sandbox, 3).await?;
-        backup_now(sandbox, "last").await?;
-        let before = keys(&cluster).await?;
-        let whole = cluster.whole(3).await?;
+        let bucket = Place::bucket(sandbox).await?;
+        let (left, gone) = tokio::try_join!(
+            Box::pin(filled_in(sandbox, "left", 3, &Place::Volume)),
+            Box::pin(filled_in(sandbox, "gone", 1, &bucket)),
+        )?;
+        backup_of(sandbox, "gone", "last", &json!({})).await?;
+        let before = tokio::try_join!(keys(&left), keys(&gone))?;
+        let whole = left.whole(3).await?;
         let survivor = whole.leader()?.name_any();
         let lost = whole.pods.iter().filter(|pod| pod.name_any() != survivor).cloned();
-        kill_all(&cluster, &lost.collect::<Vec<_>>()).await?;
+        kill_all(&left, &lost.collect::<Vec<_>>()).await?;
+        kill_all(&gone, &gone.whole(1).await?.pods).await?;
         for (what, is_so) in stages() {
-            cluster.until(what, PATIENCE, is_so).await?;
+            // Of whichever comes first: the other is never far.
+            tokio::select! {
+                seen = left.until(what, PATIENCE, is_so) => seen.map(drop)?,
+                seen = gone.until(what, PATIENCE, is_so) => seen.map(drop)?,
+            }
             let who = operator::crash(&sandbox.kube, &sandbox.client).await?;
-            sandbox.say(&format!("{what}: {who} is dead, and the sidecar restarts"));
-            restart_sidecar(sandbox).await?;
+            sandbox.say(&format!("{what}: {who} is dead, and the sidecars restart"));
+            restart_sidecars(sandbox).await?;
         }
-        recovered(sandbox, &cluster, 3).await?;
-        same_keys(&cluster, &before).await
+        recovered(sandbox, &left, 3).await?;
+        recovered(sandbox, &gone, 1).await?;
+        same_keys(&left, &before.0).await?;
+        same_keys(&gone, &before.1).await
     })
     .await
 }
@@ -52,7 +66,7 @@ fn stages() -> [Stage; 3] {
     ]
 }
 
-async fn restart_sidecar(sandbox: &Sandbox) -> Result<()> {
+async fn restart_sidecars(sandbox: &Sandbox) -> Result<()> {
     let pods: Api<Pod> = sandbox.api();
     let of_sidecar = ListParams::default().labels("app=etcd_backup_tool");
     for pod in request(pods.list(&of_sidecar)).await? {
@@ -62,7 +76,8 @@ async fn restart_sidecar(sandbox: &Sandbox) -> Result<()> {
 }
 
 /// A majority is on a node that is cut off, and its pods are even force-deleted: it may still run there,
-/// so nothing is done. Once the node is back without them they are gone, and the survivor is saved.
+/// so nothing is done. Once the node is back without them they are gone, and the survivor is saved. The
+/// first member of the recovery is on that node when its power fails.
 #[tokio::test]
 async fn a_majority_on_a_node_that_is_away_is_not_lost_until_the_node_is_back_without_it()
 -> Result<()> {
@@ -77,6 +92,20 @@ async fn a_majority_on_a_node_that_is_away_is_not_lost_until_the_node_is_back_wi
         sandbox.kube.mend(n3()).await?;
         outcome?;
         sandbox.say("the node is back");
+        ready(sandbox).await?;
+        let is_begun = |status: &ClusterStatus| {
+            status.restore.as_ref().is_some_and(|restore| restore.backup.is_some())
+        };
+        cluster.until("the backup is chosen", PATIENCE, is_begun).await?;
+        until("the first member is on n3", PATIENCE, async || {
+            let pods = cluster.pods().await?;
+            Ok(Look::claim(pods.iter().any(on_n3), || "it is not".into()))
+        })
+        .await?;
+        let killed = sandbox.kube.kill_node(n3()).await;
+        sandbox.say("the node's power fails");
+        sandbox.kube.start_node(n3()).await?;
+        killed?;
         ready(sandbox).await?;
         recovered(sandbox, &cluster, 3).await?;
         same_keys(&cluster, &before).await
@@ -100,11 +129,7 @@ async fn while_cut(sandbox: &Sandbox, cluster: &TestCluster, pods: &[Pod]) -> Re
 
 /// One member elsewhere, two on n3.
 async fn two_on_n3(sandbox: &Sandbox) -> Result<TestCluster> {
-    let spec = json!({"size": 1, "backup": on_volume()});
-    let cluster = sandbox.cluster("kv", spec).await?;
-    open_volume(sandbox, "kv").await?;
-    cluster.whole(1).await?;
-    fill(sandbox, &cluster).await?;
+    let cluster = filled_in(sandbox, "kv", 1, &Place::Volume).await?;
     // By affinity, which the sidecar does not heed: it stays where it is.
     let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
         "nodeSelectorTerms": [{"matchExpressions": [
