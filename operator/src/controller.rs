@@ -72,17 +72,22 @@ pub async fn reconcile(guarded: Arc<GuardedCluster>, ctx: Arc<Context>) -> Resul
     }
     // In caches that are still being filled, members that run would look gone. Returns at once later.
     ctx.filled.cancelled().await;
-    let key = ObjectRef::from_obj(guarded.as_ref());
-    let result = if is_left_to_another(&guarded, &ctx).await? {
-        Ok(Action::requeue(ctx.pace.next(&key.name, Recheck::AtRest, false)))
-    } else if backup::is_leaving(&guarded) {
-        Box::pin(backup::farewell(&guarded, &ctx)).await
-    } else {
-        Box::pin(one_step(&key, &ctx)).await
-    };
+    let result = Box::pin(look_after(&guarded, &ctx)).await;
     ctx.metrics.reconciled(started.elapsed());
     ctx.watchdog.looked();
     result
+}
+
+async fn look_after(guarded: &GuardedCluster, ctx: &Context) -> Result<Action, Error> {
+    let key = ObjectRef::from_obj(guarded);
+    if is_left_to_another(guarded, ctx).await? {
+        let uid = guarded.uid().unwrap_or_default();
+        Ok(Action::requeue(ctx.pace.next(&uid, Recheck::AtRest, false)))
+    } else if backup::is_leaving(guarded) {
+        Box::pin(backup::farewell(guarded, ctx)).await
+    } else {
+        Box::pin(one_step(&key, ctx)).await
+    }
 }
 
 /// Another operator looks after the clusters of this namespace. Told once.

@@ -198,6 +198,31 @@ fn holder(lease: Option<&Lease>) -> Holder {
 }
 
 #[cfg(test)]
+impl Election {
+    /// That of a replica which holds the Lease and renews it for ever.
+    pub fn of_a_leader(client: &Client) -> Self {
+        let own = Holder::Replica("ours".into());
+        let renewals = futures::stream::repeat(own.clone()).then(async |holder| {
+            tokio::time::sleep(Duration::from_secs(DURATION - GRACE)).await;
+            holder
+        });
+        let (holds, state) = watch::channel(true);
+        let task = tokio::spawn(async move {
+            holds.closed().await;
+            std::future::pending().await
+        });
+        Self {
+            client: client.clone(),
+            namespace: "etcd-operator".into(),
+            replica: "ours".into(),
+            candidacy: Candidacy { state, task },
+            holders: renewals.boxed(),
+            seen: own,
+        }
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::*;
     use futures::stream;

@@ -49,16 +49,19 @@ pub async fn ensure(
     named.and(kept).and(reached)
 }
 
+/// Members that no service leads to, although the status says that the restore is finished.
+pub fn kept_out(sight: &Sight) -> impl Iterator<Item = &Arc<Pod>> {
+    let status = sight.cluster.status.as_ref().filter(|status| status.restore.is_none());
+    let rows = status.map(|status| status.member_statuses.as_slice()).unwrap_or_default();
+    let is_member = |pod: &Pod| rows.iter().any(|row| row.name == pod.name_any());
+    let is_kept_out = |pod: &Pod| pod.labels().get(labels::COMPONENT).is_none_or(|it| it != MEMBER);
+    sight.pods.values().filter(move |pod| is_kept_out(pod) && is_member(pod))
+}
+
 /// Lets the services lead to a first member from a backup, once the status says that the restore is
 /// finished: it names the member then, and never before.
 pub async fn admit(client: &Client, sight: &Sight) -> Result<(), Error> {
-    let Some(status) = sight.cluster.status.as_ref().filter(|it| it.restore.is_none()) else {
-        return Ok(());
-    };
-    let is_member = |pod: &Pod| status.member_statuses.iter().any(|row| row.name == pod.name_any());
-    let is_kept_out =
-        |pod: &&Arc<Pod>| pod.labels().get(labels::COMPONENT) != Some(&MEMBER.to_owned());
-    for pod in sight.pods.values().filter(is_kept_out).filter(|pod| is_member(pod)) {
+    for pod in kept_out(sight) {
         let api: Api<Pod> = Api::namespaced(client.clone(), &sight.name.namespace);
         let patch = json!({"metadata": {"uid": pod.uid(), "labels": {labels::COMPONENT: MEMBER}}});
         let params = PatchParams {

@@ -303,26 +303,4 @@ where
 }
 
 #[cfg(test)]
-mod tests {
-    use kube::runtime::{reflector, watcher};
-    use serde_json::json;
-
-    use super::*;
-
-    #[test]
-    fn a_node_triggers_its_clusters_when_its_state_changes_and_when_it_is_deleted() {
-        let (pods, mut writer) = reflector::store::<Pod>();
-        let pod = serde_json::from_value(json!({
-            "metadata": {"name": "orders-0001", "namespace": "shop",
-                         "labels": {api::labels::CLUSTER: "orders"}},
-            "spec": {"nodeName": "rack-7", "containers": []},
-        }));
-        writer.apply_watcher_event(&watcher::Event::Apply(pod.unwrap()));
-        let seen = Mutex::new(HashMap::new());
-        let triggers = |state: NodeState| clusters_on("rack-7", &state, &pods, &seen).len();
-        assert_eq!(triggers(NodeState::Ready), 1);
-        assert_eq!(triggers(NodeState::Ready), 0, "it reports and nothing is new");
-        assert_eq!(triggers(NodeState::Gone), 1, "it was Ready until it was deleted");
-        assert!(seen.lock().unwrap().is_empty(), "who is gone is forgotten");
-    }
-}
+mod tests;

@@ -20,7 +20,7 @@ use crate::backup::SidecarClient;
 use crate::error::Error;
 use crate::observe::Sight;
 use crate::validate::Validated;
-use crate::{fault_points, status};
+use crate::{fault_points, objects, status};
 
 /// What became of a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,7 +73,9 @@ impl Actor<'_> {
             Step::RecordRestore(restore) => self.record_restore(restore).await,
             Step::OrderSnapshot { number, id } => self.order_snapshot(*number, id).await,
             Step::FinishRestore { cluster_id, number } => {
-                self.finish_restore(*cluster_id, *number).await
+                self.finish_restore(*cluster_id, *number).await?;
+                // Whoever pauses the cluster from here on finds one that clients reach.
+                objects::admit(self.client, self.sight).await.map(|()| Outcome::Done)
             }
             Step::AbortRecovery => self.abort_recovery().await,
         }

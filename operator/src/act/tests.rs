@@ -276,16 +276,27 @@ async fn a_first_member_from_a_backup_is_pinned_to_it_and_no_service_leads_to_it
 }
 
 #[tokio::test]
-async fn the_end_of_a_restore_is_one_write() {
+async fn the_end_of_a_restore_is_one_write_and_then_the_services_lead_to_the_member() {
     let step = Step::FinishRestore { cluster_id: 0xc2, number: 2 };
-    let (outcome, calls) = act(step, &[echo]).await;
+    let (outcome, calls) = act(step, &[echo, our_pod]).await;
     assert_eq!(outcome.unwrap(), Outcome::Done);
-    assert_eq!(calls.len(), 1);
+    assert_eq!(calls.len(), 2);
+    // In one step with it: a pause right afterwards would keep clients out for as long as it lasts.
+    let label = &calls[1].body["metadata"]["labels"][api::labels::COMPONENT];
+    assert_eq!((&calls[1].method, label), (&Method::PATCH, &json!(api::labels::COMPONENT_MEMBER)));
     let status = &calls[0].body["status"];
     assert_eq!((&status["clusterId"], &status["served"]), (&json!("c2"), &json!(true)));
     let rows: Vec<_> = status["memberStatuses"].as_array().unwrap().iter().collect();
     assert_eq!((rows.len(), &rows[0]["name"]), (1, &json!("orders-0002")));
     assert!(status["restore"].is_null());
+}
+
+#[tokio::test]
+async fn no_service_leads_to_a_member_of_which_the_status_does_not_say_that_it_serves() {
+    let step = Step::FinishRestore { cluster_id: 0xc2, number: 2 };
+    let (outcome, calls) = act(step, &[conflict]).await;
+    assert!(matches!(outcome, Err(Error::Conflict { .. })), "{outcome:?}");
+    assert_eq!(calls.len(), 1);
 }
 
 #[tokio::test]

@@ -31,7 +31,7 @@ pub fn status(
     let started = before.served || !sight.pods.is_empty() || before.next_member > 0;
     ClusterStatus {
         phase: Some(phase(plan.phase)),
-        message: Some(alarms::beside(message, sight)),
+        message: Some(alarms::beside(&recovery::beside(message, sight, plan), sight)),
         observed_generation: sight.cluster.metadata.generation,
         size: members(sight).or(before.size).or(Some(0)),
         ready: Some(format!("{}/{}", rows::ready_voters(&rows, &ready), cluster.desired.size)),

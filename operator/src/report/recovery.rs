@@ -4,10 +4,13 @@
 use api::condition::{self, reason, status};
 use api::v1beta1::{ClusterStatus, RestoreCause};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
+use kube::ResourceExt;
 use planner::{Cause, Phase, Plan, Record, RestoreRecord, Stage, Step};
 
 use super::Happening;
 use super::conditions::Claim;
+use crate::objects;
+use crate::observe::Sight;
 
 /// What is claimed of a recovery; `now` is the status as it is written by now.
 pub fn claims(now: &ClusterStatus, plan: &Plan, before: &[Condition]) -> Vec<Claim> {
@@ -46,6 +49,15 @@ fn unrecoverable(plan: &Plan, before: &[Condition]) -> Option<Claim> {
     Some((type_, status::FALSE, reason::AS_SPECIFIED, why.into()))
 }
 
+/// The message of a cluster that was paused before the services led to what was restored says so.
+pub fn beside(message: &str, sight: &Sight, plan: &Plan) -> String {
+    let names: Vec<String> = objects::kept_out(sight).map(|pod| pod.name_any()).collect();
+    if plan.phase != Phase::Paused || names.is_empty() {
+        return message.to_owned();
+    }
+    format!("{message}; until then no client reaches {}, which was restored", names.join(", "))
+}
+
 /// What a finished step of a restore is told as; `before` is what was recorded before it.
 pub fn happening(step: &Step, plan: &Plan, before: &Record) -> Option<Happening> {
     let told = |warning, reason, note: &str| {
@@ -74,10 +86,14 @@ fn of_record(record: &RestoreRecord, before: &Record) -> (bool, &'static str) {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use api::labels;
     use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
     use planner::{BackupRef, Recheck};
 
     use super::*;
+    use crate::observe::EtcdView;
 
     fn plan(phase: Phase) -> Plan {
         Plan { phase, message: "why".into(), step: None, recheck: Recheck::Soon }
@@ -154,6 +170,50 @@ mod tests {
         let before = [condition(condition::UNRECOVERABLE, status::TRUE, reason::NO_USABLE_BACKUP)];
         let found = claims(&now, &plan(Phase::Recovering), &before);
         assert_eq!((found[1].0, found[1].1), (condition::UNRECOVERABLE, status::FALSE));
+    }
+
+    /// A member from a backup, with this label, in a cluster whose restore is finished or not.
+    fn restored(component: &str, restore: Option<serde_json::Value>) -> Sight {
+        let cluster: api::v1beta1::Cluster = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "orders", "namespace": "shop", "uid": "u-1"},
+            "spec": {"size": 1},
+            "status": {"served": true, "restore": restore, "memberStatuses":
+                [{"name": "orders-0003", "role": "Leader", "health": "Healthy"}]},
+        }))
+        .unwrap();
+        let pod = serde_json::from_value(serde_json::json!({
+            "metadata": {"name": "orders-0003", "labels": {labels::COMPONENT: component}}
+        }));
+        Sight {
+            name: crate::validate::validate(&cluster).name,
+            cluster: Arc::new(cluster),
+            pods: [(3, Arc::new(pod.unwrap()))].into(),
+            etcd: EtcdView { answers: [].into(), list: None },
+            observed: planner::Observed {
+                record: Record::default(),
+                pods: [].into(),
+                membership: planner::Membership::Unknown,
+                stranded: [].into(),
+                archive: planner::Archive::NoPolicy,
+                source: planner::Source::None,
+            },
+            chosen: None,
+        }
+    }
+
+    #[test]
+    fn a_pause_that_keeps_clients_from_what_was_restored_says_so() {
+        let said = |sight: &Sight, phase| beside("paused", sight, &plan(phase));
+        let kept_out = restored("restoring-member", None);
+        let message = said(&kept_out, Phase::Paused);
+        assert!(message.contains("no client reaches orders-0003"), "{message}");
+        // It is let in by the very look that says so.
+        assert_eq!(said(&kept_out, Phase::Healing), "paused");
+        let member = restored(labels::COMPONENT_MEMBER, None);
+        assert_eq!(said(&member, Phase::Paused), "paused");
+        let under_way =
+            serde_json::json!({"cause": "Recovery", "firstMember": 3, "stage": "Saving"});
+        assert_eq!(said(&restored("restoring-member", Some(under_way)), Phase::Paused), "paused");
     }
 
     #[test]
