@@ -77,10 +77,16 @@ async fn timed(client: &Client, run: u8, timings: &mut Timings, progress: &Progr
     let seconds = Duration::from_secs;
     let three = Box::pin(lifecycle::create_and_heal(client, run));
     let (created, healed) = progress.step("three members, kill one", seconds(35), three).await?;
+    progress.say(&format!(
+        "        three vote after {:.1} s; one killed: acts after {:.1} s, three vote after {:.1} s",
+        created.seconds, healed.reaction, healed.seconds
+    ));
     timings.three.push(created);
     timings.healed.push(healed);
     let five = lifecycle::create_five(client, run);
-    timings.five.push(progress.step("five members", seconds(25), five).await?);
+    let five = progress.step("five members", seconds(25), five).await?;
+    progress.say(&format!("        five vote after {:.1} s", five.seconds));
+    timings.five.push(five);
     let by_hand = baseline::static_pods(client, run);
     let name = "baseline: three pods by hand";
     timings.by_hand.push(progress.step(name, seconds(20), by_hand).await?);

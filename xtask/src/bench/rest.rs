@@ -20,8 +20,9 @@ pub(super) const NAMESPACE: &str = "bench-rest";
 const LIMIT: Duration = Duration::from_mins(10);
 /// Until the last event of the start has been dealt with.
 const SETTLE: Duration = Duration::from_secs(20);
-/// Long enough to see every timer of the operator several times.
-const WINDOW: Duration = Duration::from_mins(1);
+/// Watches are renewed after five minutes, all of them at about the same time: a shorter window would see
+/// none of these requests, or all.
+const WINDOW: Duration = Duration::from_mins(5);
 const MANY: u8 = 10;
 
 /// What the operator asks for, sorted.
@@ -47,9 +48,9 @@ pub(super) async fn measure(
     let costs = async {
         let namespace = Namespace::create(client, NAMESPACE).await?;
         let one = at_rest(client, operator, &namespace, 1);
-        let one = progress.step("one cluster at rest", Duration::from_secs(95), one).await?;
+        let one = progress.step("one cluster at rest", Duration::from_mins(6), one).await?;
         let many = at_rest(client, operator, &namespace, MANY);
-        let many = progress.step("ten clusters at rest", Duration::from_secs(140), many).await?;
+        let many = progress.step("ten clusters at rest", Duration::from_mins(6), many).await?;
         namespace.delete().await?;
         Ok(figures(&one, &many))
     };
