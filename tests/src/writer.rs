@@ -4,11 +4,11 @@
 //! acknowledged ones must all be there later, whatever befell the members meanwhile; at most the next one
 //! may be there too: a put whose acknowledgement was lost may have been carried out.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
-use etcd::{Endpoint, MemberClient, Timeouts};
+use etcd::{Endpoint, KeyValue, MemberClient, Timeouts};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -55,7 +55,8 @@ impl Connect for Address {
 /// What was written so far.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Tally {
-    /// Keys that were acknowledged: those from 0 up to this number.
+    /// Keys that are there: those from 0 up to this number. All but those before the first one of a
+    /// writer that took over were acknowledged to it.
     pub acknowledged: u32,
     /// Puts that failed, or were not acknowledged in time. Each was made again.
     pub failed: u32,
@@ -63,21 +64,43 @@ pub struct Tally {
     pub longest_gap: Duration,
 }
 
-impl Tally {
-    /// One put more, so long after the last acknowledged one.
-    fn count(&mut self, is_written: bool, gap: Duration) {
-        self.longest_gap = self.longest_gap.max(gap);
+/// What a writer remembers.
+#[derive(Debug, Default)]
+struct Memory {
+    tally: Tally,
+    /// When each put was acknowledged, in the order of the keys.
+    times: Vec<Instant>,
+}
+
+impl Memory {
+    /// One put more, at `now` and so long after the last acknowledged one.
+    fn count(&mut self, is_written: bool, now: Instant, gap: Duration) {
+        let tally = &mut self.tally;
+        tally.longest_gap = tally.longest_gap.max(gap);
         if is_written {
-            self.acknowledged += 1;
+            tally.acknowledged += 1;
+            self.times.push(now);
         } else {
-            self.failed += 1;
+            tally.failed += 1;
+        }
+    }
+
+    /// Between the acknowledgements of the last of the first `count` keys and of the last key of all.
+    fn time_after(&self, count: u32) -> Duration {
+        let beyond = self.tally.acknowledged.saturating_sub(count);
+        let beyond = usize::try_from(beyond).unwrap_or(usize::MAX);
+        // A writer that began after that key knows of the time since its own first.
+        let of_key = self.times.len().saturating_sub(beyond.saturating_add(1));
+        match (self.times.get(of_key), self.times.last()) {
+            (Some(of_key), Some(last)) => last.saturating_duration_since(*of_key),
+            _ => Duration::ZERO,
         }
     }
 }
 
 /// Writes until [`Writer::stop`], or until it is dropped.
 pub struct Writer {
-    tally: Arc<Mutex<Tally>>,
+    memory: Arc<Mutex<Memory>>,
     stop: watch::Sender<bool>,
     task: JoinHandle<()>,
 }
@@ -85,18 +108,30 @@ pub struct Writer {
 impl Writer {
     /// Starts to write through whoever `to` finds.
     pub fn start(to: impl Connect) -> Self {
-        let tally = Arc::new(Mutex::new(Tally::default()));
+        Self::start_at(to, 0)
+    }
+
+    /// Goes on behind another writer, of which so many keys are there.
+    pub fn start_at(to: impl Connect, first: u32) -> Self {
+        let tally = Tally { acknowledged: first, ..Tally::default() };
+        let memory = Arc::new(Mutex::new(Memory { tally, times: Vec::new() }));
         let (stop, stopped) = watch::channel(false);
-        let task = tokio::spawn(write(to, Arc::clone(&tally), stopped));
-        Self { tally, stop, task }
+        let task = tokio::spawn(write(to, first, Arc::clone(&memory), stopped));
+        Self { memory, stop, task }
     }
 
     /// What was written so far; the longest gap begins anew.
     pub fn tally(&self) -> Tally {
-        let mut tally = self.tally.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = *tally;
-        tally.longest_gap = Duration::ZERO;
+        let mut memory = lock(&self.memory);
+        let now = memory.tally;
+        memory.tally.longest_gap = Duration::ZERO;
         now
+    }
+
+    /// For how long it wrote on after the first `count` keys: the time whose writes are missing where
+    /// only these are there.
+    pub fn time_after(&self, count: u32) -> Duration {
+        lock(&self.memory).time_after(count)
     }
 
     /// Returns once `count` keys more are acknowledged: clients are served.
@@ -114,14 +149,19 @@ impl Writer {
     }
 
     fn acknowledged(&self) -> u32 {
-        self.tally.lock().unwrap_or_else(PoisonError::into_inner).acknowledged
+        lock(&self.memory).tally.acknowledged
+    }
+
+    /// Stops after the put under way, and still tells what was written.
+    pub async fn halt(&mut self) -> Result<()> {
+        self.stop.send_replace(true);
+        (&mut self.task).await.context("the writer died")
     }
 
     /// Stops after the put under way.
     pub async fn stop(mut self) -> Result<Tally> {
-        self.stop.send_replace(true);
-        (&mut self.task).await.context("the writer died")?;
-        Ok(*self.tally.lock().unwrap_or_else(PoisonError::into_inner))
+        self.halt().await?;
+        Ok(lock(&self.memory).tally)
     }
 }
 
@@ -131,16 +171,26 @@ impl Drop for Writer {
     }
 }
 
-async fn write(to: impl Connect, tally: Arc<Mutex<Tally>>, stopped: watch::Receiver<bool>) {
+fn lock(memory: &Mutex<Memory>) -> MutexGuard<'_, Memory> {
+    memory.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+async fn write(
+    to: impl Connect,
+    first: u32,
+    memory: Arc<Mutex<Memory>>,
+    stopped: watch::Receiver<bool>,
+) {
     let mut client = None;
     let mut last = Instant::now();
-    let mut number = 0;
+    let mut number = first;
     while !*stopped.borrow() {
         let is_written = Box::pin(put(&mut client, &to, number)).await.is_ok();
-        tally.lock().unwrap_or_else(PoisonError::into_inner).count(is_written, last.elapsed());
+        let now = Instant::now();
+        lock(&memory).count(is_written, now, now - last);
         if is_written {
             number += 1;
-            last = Instant::now();
+            last = now;
         }
         tokio::time::sleep(if is_written { PAUSE } else { RETRY }).await;
     }
@@ -189,10 +239,15 @@ pub async fn check(to: &impl Connect, acknowledged: u32) -> Result<()> {
 pub async fn read_back(to: &impl Connect) -> Result<u32> {
     let client = to.connect().await.context("connecting to read the keys back")?;
     let found = client.get_prefix(PREFIX.as_bytes()).await.context("reading the keys back")?;
+    count(&found, to.salt())
+}
+
+/// How many of these keys, which are in order, a writer wrote. Fails as [`read_back`] does.
+pub fn count(keys: &[KeyValue], salt: &str) -> Result<u32> {
     let mut count = 0;
-    for there in found {
+    for there in keys.iter().filter(|there| there.key.starts_with(PREFIX.as_bytes())) {
         let is_right =
-            there.key == key(count).as_bytes() && there.value == value(to.salt(), count).as_bytes();
+            there.key == key(count).as_bytes() && there.value == value(salt, count).as_bytes();
         ensure!(
             is_right,
             "where {} should stand is {} = {:?}",
@@ -217,6 +272,40 @@ mod tests {
     #[test]
     fn neighbours_have_different_values() {
         assert!((0..1000).all(|number| value("", number) != value("", number + 1)));
+    }
+
+    #[test]
+    fn what_is_missing_behind_a_key_is_told_with_its_time() {
+        let mut memory = Memory::default();
+        memory.tally.acknowledged = 10;
+        let start = Instant::now();
+        for second in 0..5 {
+            let now = start + Duration::from_secs(second);
+            memory.count(true, now, Duration::from_secs(1));
+            memory.count(false, now, Duration::from_secs(1));
+        }
+        assert_eq!((memory.tally.acknowledged, memory.tally.failed), (15, 5));
+        assert_eq!(memory.time_after(12), Duration::from_secs(3));
+        assert_eq!(memory.time_after(14), Duration::from_secs(1));
+        assert_eq!(memory.time_after(15), Duration::ZERO);
+        assert_eq!(memory.time_after(3), Duration::from_secs(4));
+    }
+
+    #[test]
+    fn keys_of_a_writer_are_counted_and_a_gap_between_them_is_an_error() {
+        let there = |name: String, value: String| KeyValue {
+            key: name.into_bytes(),
+            value: value.into_bytes(),
+            create_revision: 2,
+            mod_revision: 2,
+            version: 1,
+            lease: 0,
+        };
+        let written = |number| there(key(number), value("", number));
+        let other = there("kept/1".into(), "x".into());
+        assert_eq!(count(&[other.clone(), written(0), written(1)], "").unwrap(), 2);
+        let error = count(&[other, written(0), written(2)], "").unwrap_err().to_string();
+        assert!(error.contains(&key(1)) && error.contains(&key(2)), "{error}");
     }
 
     #[test]

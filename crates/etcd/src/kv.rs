@@ -44,8 +44,17 @@ impl MemberClient {
     /// Reads all keys that begin with `prefix`, in order and at one revision, page by page. All of
     /// them are held in memory.
     pub async fn get_prefix(&self, prefix: &[u8]) -> Result<Vec<KeyValue>, Error> {
+        self.get_prefix_at(prefix, 0).await
+    }
+
+    /// As [`Self::get_prefix`], as they were at a revision that is not compacted yet; 0 is now.
+    pub async fn get_prefix_at(
+        &self,
+        prefix: &[u8],
+        mut revision: i64,
+    ) -> Result<Vec<KeyValue>, Error> {
         let end = end_of_prefix(prefix);
-        let (mut all, mut from, mut revision) = (Vec::new(), prefix.to_vec(), 0);
+        let (mut all, mut from) = (Vec::new(), prefix.to_vec());
         if from.is_empty() {
             // etcd refuses an empty key; a single zero byte is the first one there can be.
             from.push(0);

@@ -20,6 +20,26 @@ pub const VERSION: &str = "4.48";
 pub const ACCESS_KEY: &str = "testbed";
 pub const SECRET_KEY: &str = "testbed-secret";
 
+/// How it is started anywhere: small, with nothing but S3, and no word to its makers.
+pub const FLAGS: [&str; 8] = [
+    "-s3",
+    "-s3.iam=false",
+    "-s3.port.iceberg=0",
+    "-s3.port.lance=0",
+    "-volume.max=60",
+    "-master.volumeSizeLimitMB=256",
+    "-master.telemetry=false",
+    "-master.volumePreallocate=false",
+];
+
+/// The file of `-s3.config`, by which [`ACCESS_KEY`] may do everything.
+pub fn identities() -> String {
+    format!(
+        r#"{{"identities": [{{"name": "testbed", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
+            "credentials": [{{"accessKey": "{ACCESS_KEY}", "secretKey": "{SECRET_KEY}"}}]}}]}}"#
+    )
+}
+
 /// Below the ports that the system gives to outgoing connections.
 const FIRST_PORT: u16 = 20_000;
 const BLOCKS: u16 = 1200;
@@ -45,12 +65,19 @@ impl Server {
 
     /// Starts it on an address of this machine that others reach, such as pods.
     pub async fn start_on(address: Ipv4Addr) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let identities = format!(
-            r#"{{"identities": [{{"name": "testbed", "actions": ["Admin", "Read", "Write", "List", "Tagging"],
-                "credentials": [{{"accessKey": "{ACCESS_KEY}", "secretKey": "{SECRET_KEY}"}}]}}]}}"#
-        );
-        std::fs::write(folder.path().join("identities.json"), identities).unwrap();
+        Self::start_in(address, tempfile::tempdir().unwrap()).await
+    }
+
+    /// Starts it with its data in memory, so that a measurement is not one of a disk which a store
+    /// elsewhere would not share.
+    pub async fn start_in_memory() -> Self {
+        let [.., high, low] = std::process::id().to_be_bytes();
+        let folder = tempfile::tempdir_in("/dev/shm").unwrap();
+        Self::start_in(Ipv4Addr::new(127, high, low, 250), folder).await
+    }
+
+    async fn start_in(address: Ipv4Addr, folder: TempDir) -> Self {
+        std::fs::write(folder.path().join("identities.json"), identities()).unwrap();
         std::fs::create_dir(folder.path().join("data")).unwrap();
         let mut server = Self { address, ports: free_block(), folder, child: None };
         server.restart().await;
@@ -65,14 +92,8 @@ impl Server {
         let [master, volume, filer, s3] = [1, 3, 5, 7].map(|offset| self.port(offset));
         let flag = |name: &str, value: &dyn std::fmt::Display| format!("-{name}={value}");
         let child = Command::new(program())
-            .args([
-                "-logtostderr=true",
-                "server",
-                "-s3",
-                "-s3.iam=false",
-                "-s3.port.iceberg=0",
-                "-s3.port.lance=0",
-            ])
+            .args(["-logtostderr=true", "server"])
+            .args(FLAGS)
             .args([flag("ip", &self.address), flag("ip.bind", &self.address)])
             .arg(flag("dir", &self.folder.path().join("data").display()))
             .arg(flag("s3.config", &self.folder.path().join("identities.json").display()))
@@ -80,8 +101,7 @@ impl Server {
             .args([flag("volume.port", &volume), flag("volume.port.grpc", &(volume + 1))])
             .args([flag("filer.port", &filer), flag("filer.port.grpc", &(filer + 1))])
             .args([flag("s3.port", &s3), flag("s3.port.grpc", &(s3 + 1))])
-            .args(["-volume.max=60", "-master.volumeSizeLimitMB=256", "-master.telemetry=false"])
-            .args(["-master.electionTimeout=1s", "-master.volumePreallocate=false"])
+            .arg("-master.electionTimeout=1s")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)
