@@ -194,6 +194,9 @@ pub(crate) struct VerifyArgs {
     /// All of them
     #[arg(long)]
     pub all: bool,
+    /// Compute the hash that `etcdutl snapshot status` prints, too; needs room for the database in TMPDIR
+    #[arg(long)]
+    pub hash: bool,
     #[command(flatten)]
     pub store: StoreArgs,
     #[command(flatten)]

@@ -38,6 +38,11 @@ pub(crate) fn bytes(number: u64) -> String {
     indicatif::HumanBytes(number).to_string()
 }
 
+/// The hash of a database as `etcdutl snapshot status -w table` prints it; its JSON has the number.
+pub(crate) fn hash(number: u32) -> String {
+    format!("etcdutl's hash {number:x}")
+}
+
 /// A time for people, in whole seconds.
 pub(crate) fn time(time: Timestamp) -> String {
     Timestamp::from_second(time.as_second()).unwrap_or(time).to_string()

@@ -1,6 +1,8 @@
 //! Reading a backup back: every stored byte, decoded, its digests and its structure compared with the
 //! manifest. What was found becomes an object beside the manifest; the backup itself is never touched.
 
+use std::fs::File;
+use std::io::{self, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -14,7 +16,7 @@ use archive::{
 };
 use bytes::Bytes;
 use jiff::Timestamp;
-use snapshot::{Checked, Checker};
+use snapshot::{Checked, Checker, Database};
 use tokio::{sync::mpsc, task::spawn_blocking};
 
 /// Chunks that wait for the check; each has a quarter of a MiB.
@@ -24,7 +26,10 @@ const WAITING: usize = 4;
 #[derive(Debug)]
 pub(crate) enum Finding {
     /// Everything agrees.
-    Good,
+    Good {
+        /// The hash that `etcdutl snapshot status` prints, if it was wanted.
+        hash: Option<u32>,
+    },
     /// It must not be restored; why.
     Damaged(String),
     /// It was deleted since it was listed, as retention does.
@@ -36,12 +41,12 @@ pub(crate) enum Finding {
 impl Finding {
     /// Whether everything agrees.
     pub fn is_good(&self) -> bool {
-        matches!(self, Self::Good)
+        matches!(self, Self::Good { .. })
     }
 
     /// Whether nothing is wrong.
     pub fn is_no_reason_to_fail(&self) -> bool {
-        matches!(self, Self::Good | Self::Removed)
+        matches!(self, Self::Good { .. } | Self::Removed)
     }
 }
 
@@ -65,11 +70,13 @@ impl Counts {
     }
 }
 
-/// Looks at one backup and records the finding.
+/// Looks at one backup and records the finding. etcdutl's hash needs the whole database by random access,
+/// so for that it is written into `spool`.
 pub(crate) async fn verify(
     store: &Arc<dyn Store>,
     listed: &Listed,
     counts: &Counts,
+    spool: Option<File>,
     now: impl Fn() -> Timestamp,
 ) -> Finding {
     let started = now();
@@ -79,8 +86,8 @@ pub(crate) async fn verify(
         // There is nothing to record it beside: the list itself shows a damaged manifest.
         Err(error) => return Finding::from(error),
     };
-    let finding = match read_back(store, listed, &committed.manifest, counts).await {
-        Ok(()) => Finding::Good,
+    let finding = match read_back(store, listed, &committed.manifest, counts, spool).await {
+        Ok(hash) => Finding::Good { hash },
         Err(archive::Error::NotFound(_)) if is_gone(&**store, listed).await => Finding::Removed,
         Err(error) => Finding::from(error),
     };
@@ -109,12 +116,13 @@ async fn read_back(
     listed: &Listed,
     manifest: &Manifest,
     counts: &Counts,
-) -> archive::Result<()> {
+    spool: Option<File>,
+) -> archive::Result<Option<u32>> {
     // The check computes the raw digest anyway.
     let data = download::object(store.clone(), &listed.archive, manifest)?;
     let mut download = Download::unproven(data, manifest)?;
     let (pass, passing) = mpsc::channel(WAITING);
-    let checking = spawn_blocking(move || check(passing));
+    let checking = spawn_blocking(move || check(passing, spool));
     while let Some(bytes) = download.next().await? {
         counts.set(download.received(), download.stored_size());
         if pass.send(bytes).await.is_err() {
@@ -128,16 +136,47 @@ async fn read_back(
         detail: error.to_string(),
     };
     let checked = checking.await.map_err(|error| internal(&error))?;
-    let checked = checked.map_err(|error| archive::Error::damaged(&what, error))?;
-    compare(&what, manifest, &checked)
+    let (checked, hash) = checked.map_err(|error| match error {
+        CheckError::Damaged(error) => archive::Error::damaged(&what, error),
+        CheckError::Spool(error) => internal(&format!(
+            "it cannot be written into a temporary file ({error}); set TMPDIR to a folder with room \
+             for it, or leave out --hash"
+        )),
+    })?;
+    compare(&what, manifest, &checked)?;
+    Ok(hash)
 }
 
-fn check(mut passing: mpsc::Receiver<Bytes>) -> Result<Checked, snapshot::Error> {
+enum CheckError {
+    Damaged(snapshot::Error),
+    Spool(io::Error),
+}
+
+impl From<snapshot::Error> for CheckError {
+    fn from(error: snapshot::Error) -> Self {
+        Self::Damaged(error)
+    }
+}
+
+fn check(
+    mut passing: mpsc::Receiver<Bytes>,
+    mut spool: Option<File>,
+) -> Result<(Checked, Option<u32>), CheckError> {
     let mut checker = Checker::new();
     while let Some(bytes) = passing.blocking_recv() {
         checker.push(&bytes)?;
+        if let Some(file) = &mut spool {
+            file.write_all(&bytes).map_err(CheckError::Spool)?;
+        }
     }
-    checker.finish()
+    let checked = checker.finish()?;
+    let hash = spool.map(|file| hash(file, checked.size)).transpose()?;
+    Ok((checked, hash))
+}
+
+/// The hash that `etcdutl snapshot status` prints of a database.
+pub(crate) fn hash(file: File, size: u64) -> Result<u32, snapshot::Error> {
+    Ok(Database::open(file, size)?.status()?.hash)
 }
 
 /// Whether the snapshot is what the manifest says of it.
@@ -176,7 +215,12 @@ async fn record(
     };
     let [_, finished] = times;
     let key = listed.archive.verification(listed.id, finished, problem.is_none())?;
+    let hash = match finding {
+        Finding::Good { hash } => *hash,
+        _ => None,
+    };
     let found = Verification::new(listed.id, committed.digest, Depth::Structure, times, problem);
+    let found = Verification { hash, ..found };
     match store.put_if_absent(&key, found.to_bytes()?, None).await? {
         // Somebody else has looked in the same second.
         Put::Created | Put::AlreadyThere => Ok(()),

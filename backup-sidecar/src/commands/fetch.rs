@@ -7,10 +7,11 @@ use archive::{catalogue, download::Download};
 use tokio::{
     fs::{self, File},
     io::AsyncWriteExt,
+    task::spawn_blocking,
 };
 
 use super::{Opened, once::interrupted};
-use crate::{args::FetchArgs, backup::now, output, progress};
+use crate::{args::FetchArgs, backup::now, output, progress, verification};
 
 pub(super) async fn run(args: FetchArgs) -> anyhow::Result<()> {
     refuse_existing(&args)?;
@@ -27,13 +28,25 @@ pub(super) async fn run(args: FetchArgs) -> anyhow::Result<()> {
         () = interrupted() => bail!("interrupted; nothing of it is left"),
     }
     refuse_existing(&args)?;
-    partial.keep(&args.output).await?;
     let size = committed.manifest.raw.size;
+    let hash = hash(&partial.path, size).await?;
+    partial.keep(&args.output).await?;
     if args.store.json {
         let file = args.output.display().to_string();
-        return output::json(&serde_json::json!({"id": listed.id, "file": file, "size": size}));
+        return output::json(&serde_json::json!({
+            "id": listed.id, "file": file, "size": size, "hash": hash
+        }));
     }
-    output::line(format!("{}: {} in {}", listed.id, output::bytes(size), args.output.display()))
+    let (size, hash, file) = (output::bytes(size), output::hash(hash), args.output.display());
+    output::line(format!("{}: {size} in {file}, {hash}", listed.id))
+}
+
+/// What `etcdutl snapshot status` prints of the file. What it cannot be computed of is no database.
+async fn hash(path: &Path, size: u64) -> anyhow::Result<u32> {
+    let failed = || format!("{} cannot be read back", path.display());
+    let file = std::fs::File::open(path).with_context(failed)?;
+    let hashing = spawn_blocking(move || verification::hash(file, size));
+    hashing.await.with_context(failed)?.context("what was fetched is no database of etcd's")
 }
 
 fn refuse_existing(args: &FetchArgs) -> anyhow::Result<()> {

@@ -1,9 +1,17 @@
 //! `show`: everything known about one backup.
 
-use archive::{catalogue, manifest::Manifest};
+use archive::{
+    catalogue::{self, Listed},
+    manifest::Manifest,
+    store::Span,
+    verification::Verification,
+};
 
 use super::Opened;
 use crate::{args::ShowArgs, listing, output};
+
+/// A finding has some hundred bytes.
+const LARGEST_FINDING: u64 = 1 << 16;
 
 pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     let opened = Opened::new(&args.store).await?;
@@ -13,9 +21,12 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     let place = opened.location.to_string();
     let data = listed.archive.object(listed.id, &manifest.stored.object)?;
     let data = listing::url_of(&place, &data);
+    let hash = hash(&opened, &listed).await;
     if args.store.json {
         let found = listing::describe(&place, &listed, &Ok(committed.clone()));
-        return output::json(&serde_json::json!({"backup": found, "manifest": manifest}));
+        return output::json(&serde_json::json!({
+            "backup": found, "manifest": manifest, "hash": hash
+        }));
     }
     let found = match (listed.flaw(Some(manifest.stored.size)), listed.verified) {
         (Some(flaw), _) => format!("DAMAGED: {flaw}"),
@@ -25,6 +36,7 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     let facts = facts(manifest).into_iter().chain([
         ("manifest digest", committed.digest.to_string()),
         ("read back", found),
+        ("etcdutl's hash", hash.map_or_else(unhashed, |hash| format!("{hash:x}"))),
         ("data", data),
     ]);
     for (what, value) in facts {
@@ -32,6 +44,19 @@ pub(super) async fn run(args: ShowArgs) -> anyhow::Result<()> {
     }
     output::line("")?;
     members(manifest)
+}
+
+fn unhashed() -> String {
+    "not known; `verify --hash` computes it".to_owned()
+}
+
+/// The hash that `etcdutl snapshot status` prints, if somebody has computed it when it was last read back.
+/// Whatever cannot be read of that is not known.
+async fn hash(opened: &Opened, listed: &Listed) -> Option<u32> {
+    let key = listed.archive.verification(listed.id, listed.verified?, true).ok()?;
+    let reading = opened.store.get(&key, Span::ALL).await.ok()?;
+    let bytes = reading.bytes(LARGEST_FINDING).await.ok()?;
+    Verification::from_bytes(key.as_str(), &bytes).ok()?.hash
 }
 
 fn facts(manifest: &Manifest) -> Vec<(&'static str, String)> {

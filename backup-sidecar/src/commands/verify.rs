@@ -1,6 +1,6 @@
 //! `verify`: reads backups back, checks every byte and records what was found.
 
-use anyhow::bail;
+use anyhow::{Context, bail};
 use archive::catalogue::Listed;
 
 use super::Opened;
@@ -22,7 +22,7 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
     }
     let mut findings = Vec::new();
     for listed in &backups {
-        let finding = verify(&opened, listed, args.store.json).await;
+        let finding = verify(&opened, listed, &args).await?;
         if !args.store.json {
             output::line(said(listed, &finding))?;
         }
@@ -42,15 +42,22 @@ pub(super) async fn run(args: VerifyArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn verify(opened: &Opened, listed: &Listed, is_quiet: bool) -> Finding {
+async fn verify(opened: &Opened, listed: &Listed, args: &VerifyArgs) -> anyhow::Result<Finding> {
+    // It has no name, so nothing is left of it whatever happens.
+    let spool = args.hash.then(tempfile::tempfile).transpose();
+    let spool = spool.context("no temporary file can be made; set TMPDIR to a folder of yours")?;
     let counts = verification::Counts::default();
-    let work = verification::verify(&opened.store, listed, &counts, now);
-    progress::show(&listed.id.to_string(), is_quiet, || counts.get(), work).await
+    let work = verification::verify(&opened.store, listed, &counts, spool, now);
+    let id = listed.id.to_string();
+    Ok(progress::show(&id, args.store.json, || counts.get(), work).await)
 }
 
 fn said(listed: &Listed, finding: &Finding) -> String {
     match finding {
-        Finding::Good => format!("{}  good", listed.id),
+        Finding::Good { hash: None } => format!("{}  good", listed.id),
+        Finding::Good { hash: Some(hash) } => {
+            format!("{}  good, {}", listed.id, output::hash(*hash))
+        }
         Finding::Removed => format!("{}  was deleted meanwhile", listed.id),
         Finding::Damaged(problem) => format!("{}  DAMAGED: {problem}", listed.id),
         Finding::Unknown(error) => format!("{}  could not be read: {error}", listed.id),
@@ -59,11 +66,14 @@ fn said(listed: &Listed, finding: &Finding) -> String {
 
 fn json(listed: &Listed, finding: &Finding) -> serde_json::Value {
     let (word, problem) = match finding {
-        Finding::Good => ("good", None),
+        Finding::Good { .. } => ("good", None),
         Finding::Removed => ("deleted", None),
         Finding::Damaged(problem) => ("damaged", Some(problem.clone())),
         Finding::Unknown(error) => ("unknown", Some(error.to_string())),
     };
     let archive = listed.archive.to_string();
-    serde_json::json!({"id": listed.id, "archive": archive, "found": word, "problem": problem})
+    let hash = if let Finding::Good { hash } = finding { *hash } else { None };
+    serde_json::json!({
+        "id": listed.id, "archive": archive, "found": word, "problem": problem, "hash": hash
+    })
 }

@@ -30,7 +30,7 @@ async fn a_backup_under_constant_writes_opens_with_etcdutl_and_is_what_its_manif
     let manifest = archive.take(&cluster, &[]).await;
     writer.abort();
 
-    assert_opens(version, &archive, &manifest);
+    assert_opens(version, &archive, &manifest).await;
     assert!(manifest.revision > 5, "{}", manifest.revision);
     let shown = archive.json(&["show", &manifest.id.to_string()]).await;
     assert_eq!(serde_json::from_value::<Manifest>(shown["manifest"].clone()).unwrap(), manifest);
@@ -39,7 +39,7 @@ async fn a_backup_under_constant_writes_opens_with_etcdutl_and_is_what_its_manif
 }
 
 /// As a person restores it: with gunzip and etcdutl alone.
-fn assert_opens(version: Version, archive: &Archive, manifest: &Manifest) {
+async fn assert_opens(version: Version, archive: &Archive, manifest: &Manifest) {
     let raw = output("gunzip", &["-c", archive.file("data.db.gz").to_str().unwrap()]);
     assert_eq!(u64::try_from(raw.len()).unwrap(), manifest.raw.size);
     assert_eq!(Digest::of(&raw), manifest.raw.sha256);
@@ -56,8 +56,25 @@ fn assert_opens(version: Version, archive: &Archive, manifest: &Manifest) {
         _ => manifest.counts.live_keys.unwrap(),
     };
     assert_eq!(status["totalKey"].as_u64(), Some(keys));
+    hash_is_that_of_etcdutl(archive, manifest, &status["hash"]).await;
     let data = archive.scratch("restored");
     output(&etcdutl, &["snapshot", "restore", file, "--data-dir", data.to_str().unwrap()]);
+}
+
+async fn hash_is_that_of_etcdutl(archive: &Archive, manifest: &Manifest, hash: &Value) {
+    let id = &manifest.id.to_string();
+    assert!(hash.is_u64());
+    let file = archive.scratch("fetched.db");
+    let fetched = archive.json(&["fetch", id, "-o", file.to_str().unwrap()]).await;
+    assert_eq!(fetched["hash"], *hash);
+    let shown = archive.run(&["show", id]).await.stdout;
+    assert!(shown.contains("verify --hash"), "nobody has computed it: {shown}");
+    assert_eq!(archive.json(&["verify", "--hash", id]).await[0]["hash"], *hash);
+    assert_eq!(archive.json(&["show", id]).await["hash"], *hash);
+    let hash = u32::try_from(hash.as_u64().unwrap()).unwrap();
+    let shown = archive.run(&["show", id]).await.stdout;
+    assert_eq!(archive.json(&["verify", id]).await[0]["hash"], Value::Null);
+    assert!(shown.lines().any(|line| line == format!("etcdutl's hash   {hash:x}")), "{shown}");
 }
 
 async fn a_backup_is_left_out_only_when_nothing_has_changed(version: Version) {

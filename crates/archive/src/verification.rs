@@ -31,6 +31,9 @@ pub struct Verification {
     /// What is wrong, in a sentence; nothing when all agrees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<String>,
+    /// The hash that `etcdutl snapshot status` prints, if it was computed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hash: Option<u32>,
     /// Fields of later versions.
     #[serde(flatten)]
     pub unknown: Map<String, Value>,
@@ -65,8 +68,17 @@ impl Verification {
         [started, finished]: [Timestamp; 2],
         problem: Option<String>,
     ) -> Self {
-        let unknown = Map::new();
-        Self { format: FORMAT, id, manifest_sha256, depth, started, finished, problem, unknown }
+        Self {
+            format: FORMAT,
+            id,
+            manifest_sha256,
+            depth,
+            started,
+            finished,
+            problem,
+            hash: None,
+            unknown: Map::new(),
+        }
     }
 
     /// The record's bytes.
@@ -99,6 +111,9 @@ mod tests {
             let read = Verification::from_bytes("x", &found.to_bytes().unwrap()).unwrap();
             assert_eq!(read, found);
             assert_eq!(read.is_good(), found.problem.is_none());
+            let hashed = Verification { hash: Some(7), ..found };
+            let read = Verification::from_bytes("x", &hashed.to_bytes().unwrap()).unwrap();
+            assert_eq!(read.hash, Some(7));
         }
     }
 
