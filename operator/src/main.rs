@@ -25,6 +25,7 @@ mod observe;
 mod pace;
 mod pki;
 mod record;
+mod removal;
 mod report;
 mod restore;
 mod rival;

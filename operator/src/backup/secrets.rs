@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use api::objects;
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::api::{DeleteParams, Patch, PatchParams, Preconditions};
+use kube::api::{Patch, PatchParams};
 use kube::{Api, Client, ResourceExt};
 use telemetry::Secret as Redacted;
 
@@ -20,10 +20,11 @@ use super::authority::{authorities, text};
 use super::build;
 use super::defaults::Bucket;
 use super::policy::{Credentials, ValidatedBackup};
-use crate::call::{is_not_found, within};
+use crate::call::within;
 use crate::error::Error;
 use crate::observe::is_owned;
 use crate::pki::{Authorities, Authority, Leaf, Pair, Purpose};
+use crate::removal::remove;
 use crate::validate::Validated;
 
 /// What the operator calls the sidecar with.
@@ -87,7 +88,8 @@ impl<'a> Secrets<'a> {
 
     /// Deletes the certificate of a restore's reader.
     pub async fn remove_reader(&self) -> Result<(), Error> {
-        self.remove_one(&objects::restore_reader_tls(&self.cluster.name.name)).await
+        let secret = objects::restore_reader_tls(&self.cluster.name.name);
+        remove::<Secret>(self.client, self.cluster, &secret).await
     }
 
     /// Reads what the operator calls the sidecar with; `None` when there is nothing like it.
@@ -109,23 +111,9 @@ impl<'a> Secrets<'a> {
             objects::backup_client_tls(name),
             objects::backup_credentials(name),
         ] {
-            self.remove_one(&secret).await?;
+            remove::<Secret>(self.client, self.cluster, &secret).await?;
         }
         Ok(())
-    }
-
-    async fn remove_one(&self, secret: &str) -> Result<(), Error> {
-        let Some(there) = self.get(secret).await? else { return Ok(()) };
-        if !is_owned(&there.metadata, &self.cluster.uid) {
-            return Ok(());
-        }
-        let same = Preconditions { uid: there.uid(), resource_version: None };
-        let params = DeleteParams::default().preconditions(same);
-        match within("deleting a Secret", self.api.delete(secret, &params)).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_not_found(&error) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     /// The certificate in this Secret, made anew if it is not as it shall be.

@@ -1,22 +1,20 @@
 //! The reader's objects: brought about while a restore needs them, and taken away afterwards.
 
-use std::fmt::Debug;
-
 use api::{annotations, objects};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod, Service};
-use kube::api::{DeleteParams, PostParams, Preconditions};
+use kube::api::PostParams;
 use kube::core::NamespaceResourceScope;
 use kube::runtime::reflector::{ObjectRef, Store};
 use kube::{Api, Resource, ResourceExt};
-use serde::de::DeserializeOwned;
 
 use super::wish::Wish;
 use crate::backup::{Attendant, Reading, reader};
 use crate::caches::Caches;
-use crate::call::{is_not_found, within};
+use crate::call::within;
 use crate::error::Error;
 use crate::objects::ensure_one;
 use crate::observe::{Sight, is_owned};
+use crate::removal::remove;
 
 /// The reader of one cluster's restore.
 pub struct Reader<'a> {
@@ -33,7 +31,7 @@ impl Reader<'_> {
             if is_of_use(&there, &pod) {
                 return Ok(());
             }
-            return self.delete::<Pod>(&there.name_any()).await;
+            return remove::<Pod>(at.client, at.cluster, &there.name_any()).await;
         }
         fault::point("before-reader");
         at.reader_secrets(&wish.place).await?;
@@ -88,21 +86,22 @@ impl Reader<'_> {
 
     /// Takes it away; costs nothing once it is gone.
     pub async fn clear(&self) -> Result<(), Error> {
-        let caches = self.attendant.caches;
+        let at = self.attendant;
+        let caches = at.caches;
         let name = objects::restore_reader(&self.attendant.cluster.name.name);
         if self.cached(&caches.pods).is_some() {
-            self.delete::<Pod>(&name).await?;
+            remove::<Pod>(at.client, at.cluster, &name).await?;
             fault::point("reader-pod-gone");
         }
         if self.cached(&caches.services).is_some() {
-            self.delete::<Service>(&name).await?;
+            remove::<Service>(at.client, at.cluster, &name).await?;
             fault::point("reader-service-gone");
         }
         if self.cached(&caches.config_maps).is_some() {
             // Last: while it is there, all of this is tried again.
             self.attendant.remove_reader_secret().await?;
             fault::point("reader-secret-gone");
-            self.delete::<ConfigMap>(&name).await?;
+            remove::<ConfigMap>(at.client, at.cluster, &name).await?;
             fault::point("reader-gone");
         }
         Ok(())
@@ -117,30 +116,6 @@ impl Reader<'_> {
         let name = objects::restore_reader(&cluster.name.name);
         let there = cache.get(&ObjectRef::new(&name).within(&cluster.name.namespace))?;
         is_owned(there.meta(), &cluster.uid).then_some(there)
-    }
-
-    async fn delete<K>(&self, name: &str) -> Result<(), Error>
-    where
-        K: Resource<DynamicType = (), Scope = NamespaceResourceScope>
-            + Clone
-            + Debug
-            + DeserializeOwned,
-    {
-        let api = self.api::<K>();
-        let there = within("reading an object", api.get_opt(name)).await?;
-        let is_ours = |there: &K| is_owned(there.meta(), &self.attendant.cluster.uid);
-        let Some(there) = there.filter(is_ours) else { return Ok(()) };
-        if there.meta().deletion_timestamp.is_some() {
-            return Ok(());
-        }
-        tracing::info!(kind = %K::kind(&()), name, "deleting the reader of a restore");
-        let same = Preconditions { uid: there.uid(), resource_version: None };
-        let params = DeleteParams::default().preconditions(same);
-        match within("deleting an object", api.delete(name, &params)).await {
-            Ok(_) => Ok(()),
-            Err(error) if is_not_found(&error) => Ok(()),
-            Err(error) => Err(error),
-        }
     }
 
     fn api<K>(&self) -> Api<K>

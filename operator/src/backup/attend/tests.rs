@@ -9,7 +9,8 @@ use planner::{Membership, Observed, Record};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::backup::defaults::Volumes;
+use crate::backup::defaults::{Defaults, Volumes};
+use crate::backup::links::Links;
 use crate::backup::table::Table;
 use crate::observe::EtcdView;
 use crate::validate::validate;

@@ -230,17 +230,16 @@ async fn replicas_that_take_over_in_mid_farewell_ask_for_the_same_backup_and_cou
 {
     static RECEIVED: AtomicU8 = AtomicU8::new(0);
     let table = Table::with(&[(CLUSTER, leaving(&keeps(), None))]);
-    let sidecar = Sidecar::start(&table, |call| match call {
-        "GET /v1/backups" => {
-            (Code::OK, json!({"store": VOLUME, "backups": [stored("2a-20261124T030000Z")]}))
+    let sidecar = Sidecar::start(&table, |call| {
+        let backup = stored("2a-20261124T030000Z");
+        if call == "GET /v1/backups" {
+            return (Code::OK, json!({"store": VOLUME, "backups": [backup]}));
         }
-        _ => {
-            let received = RECEIVED.fetch_add(5, Ordering::Relaxed);
-            let state = if received < 10 { "Uploading" } else { "Stored" };
-            let order = json!({"id": "final-u-1-0", "state": state, "received": received,
-                               "backup": stored("2a-20261124T030000Z")});
-            (Code::OK, order)
-        }
+        let received = RECEIVED.fetch_add(5, Ordering::Relaxed);
+        let state = if received < 10 { "Uploading" } else { "Stored" };
+        let order = json!({"id": "final-u-1-0", "state": state, "received": received,
+                           "backup": backup});
+        (Code::OK, order)
     });
     let sidecar = sidecar.await;
     let last = |table: &Table| {
