@@ -4,8 +4,10 @@
 //! vain is reported with the cluster's own message.
 
 mod forward;
+mod kubectl;
 mod namespace;
 mod operator;
+mod store;
 
 use std::time::Duration;
 
@@ -16,8 +18,10 @@ use kube::api::DeleteParams;
 pub(crate) use ::tests::scenario::is_ready;
 pub(crate) use ::tests::writer::{Address, Connect, Writer, check};
 pub(crate) use forward::Forward;
+pub(crate) use kubectl::Kubectl;
 pub(crate) use namespace::Namespace;
 pub(crate) use operator::{Operator, manifests};
+pub(crate) use store::Store;
 
 /// Longer than an API server needs, also on a busy machine.
 const LIMIT: Duration = Duration::from_secs(30);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use api::v1beta1::{CLUSTER_KIND, Cluster, GROUP, VERSION};
+use api::v1beta1::{Backup, BackupPhase, CLUSTER_KIND, Cluster, GROUP, VERSION};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Namespace as Object, Pod, ServiceAccount};
 use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PostParams};
@@ -11,7 +11,7 @@ use kube::runtime::WatchStreamExt;
 use kube::runtime::wait::{await_condition, conditions::is_deleted};
 use kube::runtime::watcher::watch_object;
 use kube::{Api, Client, ResourceExt};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::within;
 
@@ -60,11 +60,16 @@ impl Namespace {
 
     /// Asks for a cluster of this size; a cluster that is there is resized.
     pub(crate) async fn apply(&self, cluster: &str, size: i32) -> Result<()> {
+        self.apply_spec(cluster, &json!({"size": size})).await
+    }
+
+    /// The same with any spec. What an earlier one had and this has not is given up.
+    pub(crate) async fn apply_spec(&self, cluster: &str, spec: &Value) -> Result<()> {
         let wanted = json!({
             "apiVersion": format!("{GROUP}/{VERSION}"),
             "kind": CLUSTER_KIND,
             "metadata": {"name": cluster},
-            "spec": {"size": size},
+            "spec": spec,
         });
         let params = PatchParams::apply(MANAGER).force();
         let clusters: Api<Cluster> = self.all();
@@ -107,12 +112,58 @@ impl Namespace {
         })?
     }
 
+    /// Its name.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
     /// The pods of a cluster's members.
     pub(crate) async fn member_pods(&self, cluster: &str) -> Result<Vec<Pod>> {
         let selector = format!("{}={cluster}", api::labels::CLUSTER);
         let params = ListParams::default().labels(&selector);
         let pods: Api<Pod> = self.all();
         Ok(within("listing the members' pods", pods.list(&params)).await?.items)
+    }
+
+    /// Has one backup of a cluster taken.
+    pub(crate) async fn back_up(&self, cluster: &str, name: &str) -> Result<()> {
+        let wanted = json!({
+            "apiVersion": format!("{GROUP}/{VERSION}"),
+            "kind": "Backup",
+            "metadata": {"name": name},
+            "spec": {"clusterName": cluster},
+        });
+        let (all, new): (Api<Backup>, _) = (self.all(), serde_json::from_value(wanted)?);
+        within("asking for a backup", all.create(&PostParams::default(), &new)).await.map(drop)
+    }
+
+    /// The backups of a cluster that are stored.
+    pub(crate) async fn stored(&self, cluster: &str) -> Result<Vec<Backup>> {
+        let all: Api<Backup> = self.all();
+        let listed = within("listing backups", all.list(&ListParams::default())).await?;
+        let is_stored = |backup: &Backup| {
+            let phase = backup.status.as_ref().and_then(|status| status.phase);
+            backup.spec.cluster_name == cluster && phase == Some(BackupPhase::Stored)
+        };
+        Ok(listed.items.into_iter().filter(is_stored).collect())
+    }
+
+    /// Deletes the clusters in it, and waits until they are gone: each takes a last backup, for which
+    /// everything else in the namespace has to be there.
+    pub(crate) async fn delete_clusters(&self) -> Result<usize> {
+        let all: Api<Cluster> = self.all();
+        let there = within("listing clusters", all.list(&ListParams::default())).await?.items;
+        for cluster in &there {
+            let now = DeleteParams::background();
+            within("deleting a cluster", all.delete(&cluster.name_any(), &now)).await?;
+        }
+        for cluster in &there {
+            let (name, uid) = (cluster.name_any(), cluster.uid().unwrap_or_default());
+            let gone = await_condition(all.clone(), &name, is_deleted(&uid));
+            let waited = tokio::time::timeout(REMOVAL, gone).await;
+            waited.with_context(|| format!("cluster {name} is not gone after {REMOVAL:?}"))??;
+        }
+        Ok(there.len())
     }
 
     /// Deletes it with everything in it, and waits until it is gone.

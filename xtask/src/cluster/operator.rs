@@ -3,7 +3,6 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use ::tests::command::{command, run};
 use ::tests::localkube::LocalKube;
 use ::tests::scenario::operator::deployed;
 use anyhow::{Context, Result};
@@ -14,24 +13,23 @@ use kube::api::{ListParams, LogParams};
 use kube::runtime::wait::{await_condition, conditions::is_crd_established};
 use kube::{Api, Client, ResourceExt};
 
-use super::{at_once, within};
+use super::{Kubectl, at_once, within};
 
 /// Namespace and name that `deploy/operator` gives it.
 pub(crate) const NAME: &str = "etcd-operator";
 const DEFINITION: &str = "clusters.etcd.coreos.com";
 /// An image may have to be pulled.
 const ROLLOUT: Duration = Duration::from_mins(3);
-const KUBECTL: Duration = Duration::from_mins(2);
 
 /// The operator, and how kubectl reaches its Kubernetes.
 pub(crate) struct Operator {
     client: Client,
-    context: Option<String>,
+    kubectl: Kubectl,
 }
 
 impl Operator {
     pub(crate) fn new(client: &Client, context: Option<&str>) -> Self {
-        Self { client: client.clone(), context: context.map(str::to_owned) }
+        Self { client: client.clone(), kubectl: Kubectl::new(context) }
     }
 
     /// Whether it is deployed.
@@ -53,7 +51,8 @@ impl Operator {
 
     /// Applies a kustomization with it and waits until all replicas run.
     pub(crate) async fn deploy(&self, kustomization: &Path) -> Result<()> {
-        self.kubectl(&["apply", "--server-side", "--force-conflicts", "-k"], kustomization).await?;
+        self.with_folder(&["apply", "--server-side", "--force-conflicts", "-k"], kustomization)
+            .await?;
         let established = await_condition(self.definitions(), DEFINITION, is_crd_established());
         within("waiting until the definition is established", established).await?;
         let rolled_out = await_condition(self.deployments(), NAME, is_rolled_out);
@@ -66,7 +65,8 @@ impl Operator {
 
     /// Deletes what is in a kustomization.
     pub(crate) async fn delete(&self, kustomization: &Path) -> Result<()> {
-        self.kubectl(&["delete", "--ignore-not-found", "--timeout=90s", "-k"], kustomization).await
+        self.with_folder(&["delete", "--ignore-not-found", "--timeout=90s", "-k"], kustomization)
+            .await
     }
 
     /// Its replicas' pods.
@@ -115,13 +115,14 @@ impl Operator {
         Ok(within("looking for the operator's namespace", all.get_opt(NAME)).await?.is_some())
     }
 
-    async fn kubectl(&self, args: &[&str], kustomization: &Path) -> Result<()> {
-        let mut kubectl = command("kubectl");
-        if let Some(context) = &self.context {
-            kubectl.args(["--context", context]);
-        }
-        run(kubectl.args(args).arg(kustomization), KUBECTL).await?;
-        Ok(())
+    /// How it is reached.
+    pub(crate) fn kubectl(&self) -> &Kubectl {
+        &self.kubectl
+    }
+
+    async fn with_folder(&self, args: &[&str], kustomization: &Path) -> Result<()> {
+        let folder = kustomization.to_str().context("the path of the checkout is not text")?;
+        self.kubectl.run(&[args, &[folder]].concat()).await.map(drop)
     }
 }
 

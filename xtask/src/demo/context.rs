@@ -10,22 +10,29 @@ use kube::{Client, Config};
 use serde_json::json;
 
 use super::ledger::Ledger;
-use super::story::Story;
+use super::story::{Backups, Story};
 use crate::cluster::Operator;
 
 /// Where that Kubernetes pulls the project's images from.
 pub(super) struct Images<'a> {
     pub(super) operator: &'a str,
     pub(super) init: &'a str,
+    /// Needed for backups.
+    pub(super) sidecar: Option<&'a str>,
 }
 
 /// Shows the demo there. An operator that is there already is somebody's: the demo would kill it.
 pub(super) async fn show(
     context: &str,
     images: &Images<'_>,
+    backups: Backups,
     keep: bool,
     ledger: &mut Ledger,
 ) -> Result<()> {
+    ensure!(
+        images.sidecar.is_some() || matches!(backups, Backups::LeftOut),
+        "name the image of the backup sidecar with --sidecar-image, or leave backups out with --no-backups"
+    );
     ensure!(on_path("kubectl").is_some(), "kubectl is not on PATH; the demo installs with it");
     let options = KubeConfigOptions { context: Some(context.to_owned()), ..Default::default() };
     let config = Config::from_kubeconfig(&options).await;
@@ -39,9 +46,11 @@ pub(super) async fn show(
          another Kubernetes, or uninstall that one first"
     );
     let kustomization = kustomization(images)?;
-    Box::pin(Story::at(&client, context, &kustomization).tell(keep, ledger)).await?;
+    Box::pin(Story::at(&client, context, &kustomization, backups).tell(keep, ledger)).await?;
     if keep {
-        eprintln!("\nIt is all still up: kubectl --context {context} -n etcd-demo get etcd,pods");
+        eprintln!(
+            "\nIt is all still up: kubectl --context {context} -n etcd-demo get etcd,backups,pods"
+        );
         eprintln!("To remove it: kubectl --context {context} delete namespace etcd-demo");
         eprintln!(
             "and then:     kubectl --context {context} delete -k {}",
@@ -55,11 +64,9 @@ pub(super) async fn show(
 fn kustomization(images: &Images<'_>) -> Result<PathBuf> {
     let folder = workspace().join("target/demo");
     std::fs::create_dir_all(&folder).context("making target/demo")?;
-    let container = json!({
-        "name": "etcd-operator",
-        "image": images.operator,
-        "env": [{"name": "INIT_IMAGE", "value": images.init}],
-    });
+    let mut env = vec![json!({"name": "INIT_IMAGE", "value": images.init})];
+    env.extend(images.sidecar.map(|image| json!({"name": "SIDECAR_IMAGE", "value": image})));
+    let container = json!({"name": "etcd-operator", "image": images.operator, "env": env});
     let patch = json!({
         "apiVersion": "apps/v1",
         "kind": "Deployment",

@@ -29,11 +29,29 @@ impl Ledger {
         expected: Duration,
         work: impl Future<Output = Result<String>>,
     ) -> Result<()> {
+        let work = async { work.await.map(|sentence| (sentence, ())) };
+        Box::pin(self.step_for(progress, step, expected, work)).await
+    }
+
+    /// The same with work that later steps need something of.
+    pub(super) async fn step_for<T>(
+        &mut self,
+        progress: &Progress,
+        step: &str,
+        expected: Duration,
+        work: impl Future<Output = Result<(String, T)>>,
+    ) -> Result<T> {
         let start = Instant::now();
         let done = progress.step(step, expected, work).await;
-        let result = done.as_ref().map_or_else(|_| "FAILED".to_owned(), Clone::clone);
+        let result = done.as_ref().map_or("FAILED", |(sentence, _)| sentence).to_owned();
         self.0.push(Row { step: step.to_owned(), seconds: start.elapsed().as_secs_f64(), result });
-        done.map(drop).with_context(|| format!("the step `{step}` failed"))
+        done.map(|(_, value)| value).with_context(|| format!("the step `{step}` failed"))
+    }
+
+    /// Writes down what was not done, and why.
+    pub(super) fn left_out(&mut self, step: &str, why: &str) {
+        let result = format!("LEFT OUT: {why}");
+        self.0.push(Row { step: step.to_owned(), seconds: 0.0, result });
     }
 
     /// Takes over the steps of another part.
@@ -53,7 +71,9 @@ impl fmt::Display for Ledger {
             let took = seconds(Duration::try_from_secs_f64(row.seconds).unwrap_or_default());
             writeln!(f, "{:<width$}  {took:>10}  {}", row.step, row.result)?;
         }
-        Ok(())
+        let all = self.0.iter().map(|row| row.seconds).sum();
+        let all = seconds(Duration::try_from_secs_f64(all).unwrap_or_default());
+        writeln!(f, "{:<width$}  {all:>10}", "all of it")
     }
 }
 
@@ -76,6 +96,14 @@ mod tests {
         let table = ledger.to_string();
         assert!(table.contains("create") && table.contains("three vote"), "{table}");
         assert!(table.contains("grow") && table.contains("FAILED"), "{table}");
+        assert!(table.contains("all of it"), "{table}");
+    }
+
+    #[tokio::test]
+    async fn what_is_left_out_is_in_the_table_with_the_reason() {
+        let mut ledger = Ledger::default();
+        ledger.left_out("back up", "as --no-backups asks");
+        assert!(ledger.to_string().contains("LEFT OUT: as --no-backups asks"), "{ledger}");
     }
 
     #[tokio::test]

@@ -1,34 +1,46 @@
-//! The story: a cluster comes up, loses a member, grows while the operator dies, shrinks, and has lost
-//! nothing. Somebody writes to it all the time.
+//! The story: where it is told, what is there before it and what is removed after it.
+//!
+//! ```text
+//! life   a cluster loses a member, grows while the operator dies, shrinks, and has lost nothing
+//! loss   all members are killed with their data; then all but one
+//! copy   a new cluster begins with a backup
+//! ```
+//!
+//! Somebody writes all the time, and the cluster is backed up all the time.
 
 use std::path::Path;
 use std::time::Duration;
 
 use ::tests::progress::Progress;
-use anyhow::{Context, Result, bail, ensure};
-use api::v1beta1::{Cluster, Role};
-use k8s_openapi::api::core::v1::Pod;
-use kube::{Api, Client};
+use anyhow::{Context, Result, bail};
+use kube::Client;
 
 use super::ledger::Ledger;
-use crate::cluster::{
-    Address, Connect, Forward, Namespace, Operator, Writer, at_once, check, is_whole, manifests,
-    member_names, within,
-};
+use super::scene::{EVERY, Scene};
+use super::{copy, life, loss};
+use crate::cluster::{Namespace, Operator, Store, manifests};
 
 const NAMESPACE: &str = "etcd-demo";
-const CLUSTER: &str = "demo";
-/// What any change of the cluster may take, also where images have to be pulled.
-const LIMIT: Duration = Duration::from_mins(4);
-const FIRST_KEYS: u32 = 100;
+
+/// Where backups go.
+#[derive(Clone, Debug)]
+pub(super) enum Backups {
+    /// To an S3 server beside the local Kubernetes.
+    Local,
+    /// To one that runs as a pod of this image.
+    Pod { image: String },
+    /// None are taken, and what follows from them is not shown.
+    LeftOut,
+}
 
 /// Where it is told.
 pub(super) struct Story<'a> {
     client: &'a Client,
-    operator: Operator,
+    pub(super) operator: Operator,
     /// None on the local Kubernetes.
     kustomization: Option<&'a Path>,
-    progress: Progress,
+    backups: Backups,
+    pub(super) progress: Progress,
 }
 
 /// What was there before.
@@ -39,16 +51,21 @@ struct Before {
 
 impl<'a> Story<'a> {
     /// On the local Kubernetes.
-    pub(super) fn locally(client: &'a Client) -> Self {
+    pub(super) fn locally(client: &'a Client, backups: Backups) -> Self {
         let operator = Operator::new(client, None);
-        Self { client, operator, kustomization: None, progress: Progress::new() }
+        Self { client, operator, kustomization: None, backups, progress: Progress::new() }
     }
 
     /// On the Kubernetes of a context, with what this kustomization installs.
-    pub(super) fn at(client: &'a Client, context: &str, kustomization: &'a Path) -> Self {
+    pub(super) fn at(
+        client: &'a Client,
+        context: &str,
+        kustomization: &'a Path,
+        backups: Backups,
+    ) -> Self {
         let operator = Operator::new(client, Some(context));
         let kustomization = Some(kustomization);
-        Self { client, operator, kustomization, progress: Progress::new() }
+        Self { client, operator, kustomization, backups, progress: Progress::new() }
     }
 
     /// Tells it and, unless asked to `keep` it, removes what was not there before.
@@ -57,8 +74,10 @@ impl<'a> Story<'a> {
             operator: self.operator.is_there().await?,
             definition: self.operator.is_defined().await?,
         };
+        // Here, because a cluster that is deleted takes a last backup.
+        let mut store = None;
         let told = tokio::select! {
-            told = self.chapters(ledger) => told,
+            told = self.chapters(&mut store, ledger) => told,
             signal = tokio::signal::ctrl_c() => {
                 signal.context("waiting for Ctrl-C").and_then(|()| bail!("ended by Ctrl-C"))
             }
@@ -68,33 +87,36 @@ impl<'a> Story<'a> {
             self.progress.say(&format!("the operator's last words:\n{words}"));
         }
         if keep {
+            if let Some(store) = store {
+                store.leave();
+            }
             return told;
         }
         let removed = self.remove(&before, ledger).await;
         told.and(removed)
     }
 
-    async fn chapters(&self, ledger: &mut Ledger) -> Result<()> {
+    async fn chapters(&self, store: &mut Option<Store>, ledger: &mut Ledger) -> Result<()> {
         self.step(ledger, "install the operator", 5, self.install()).await?;
         let namespace = Namespace::create(self.client, NAMESPACE).await?;
-        self.step(ledger, "create a cluster of three", 12, self.resize(&namespace, 3)).await?;
-        let forward = Forward::open(&namespace, CLUSTER).await?;
-        let writer = Writer::start(Address(forward.url().to_owned()));
-        let first = async {
-            writer.wait_for(FIRST_KEYS, LIMIT).await?;
-            Ok(format!("{FIRST_KEYS} keys; the writer goes on through all that follows"))
-        };
-        self.step(ledger, "begin to write keys", 4, first).await?;
-        self.step(ledger, "kill the leader", 10, self.kill_leader(&namespace, &writer)).await?;
-        let grow = self.grow(&namespace, &writer);
-        self.step(ledger, "grow to five, kill the operator meanwhile", 20, grow).await?;
-        let shrink = self.watched(&writer, self.resize(&namespace, 3));
-        self.step(ledger, "shrink to three", 10, shrink).await?;
-        let read = Box::pin(read_back(writer, &forward));
-        self.step(ledger, "read every key back and compare", 3, read).await
+        if !matches!(self.backups, Backups::LeftOut) {
+            let starting = Box::pin(self.start_store(&namespace));
+            *store = Some(self.step_for(ledger, "start an S3 server", 3, starting).await?);
+        }
+        let policy = store.as_ref().map(Store::policy);
+        let scene = Scene::open(self, namespace, policy).await?;
+        let written = Box::pin(life::tell(&scene, ledger)).await?;
+        if store.is_none() {
+            let what = "backups, all members lost, one survivor, a restore under another name";
+            ledger.left_out(what, "as --no-backups asks");
+            return Ok(());
+        }
+        Box::pin(loss::tell(&scene, ledger, written)).await?;
+        Box::pin(copy::tell(&scene, ledger)).await
     }
 
-    async fn step(
+    /// One step whose outcome is a sentence.
+    pub(super) async fn step(
         &self,
         ledger: &mut Ledger,
         name: &str,
@@ -104,77 +126,46 @@ impl<'a> Story<'a> {
         Box::pin(ledger.step(&self.progress, name, Duration::from_secs(expected), work)).await
     }
 
+    /// One step with something in it that later ones need.
+    pub(super) async fn step_for<T>(
+        &self,
+        ledger: &mut Ledger,
+        name: &str,
+        expected: u64,
+        work: impl Future<Output = Result<(String, T)>>,
+    ) -> Result<T> {
+        Box::pin(ledger.step_for(&self.progress, name, Duration::from_secs(expected), work)).await
+    }
+
     async fn install(&self) -> Result<String> {
         match self.kustomization {
             Some(kustomization) => self.operator.deploy(kustomization).await?,
             None => self.operator.deploy_locally().await?,
         }
         let replicas = self.operator.pods().await?.len();
-        Ok(format!("the definition of Cluster, and {replicas} replicas"))
+        Ok(format!("the definitions of Cluster and Backup, and {replicas} replicas"))
     }
 
-    /// Asks for a size and waits until the operator says that it is reached.
-    async fn resize(&self, namespace: &Namespace, size: i32) -> Result<String> {
-        namespace.apply(CLUSTER, size).await?;
-        let cluster = self.until(namespace, is_whole).await?;
-        Ok(format!("{} vote", member_names(&cluster).join(", ")))
-    }
-
-    async fn kill_leader(&self, namespace: &Namespace, writer: &Writer) -> Result<String> {
-        let cluster = self.until(namespace, is_whole).await?;
-        let rows = cluster.status.iter().flat_map(|status| &status.member_statuses);
-        let leader = rows.into_iter().find(|row| row.role == Role::Leader);
-        let leader = leader.context("the status names no leader")?.name.clone();
-        let pods: Api<Pod> = namespace.all();
-        let healing = async {
-            within("killing a member", pods.delete(&leader, &at_once())).await?;
-            let is_healed = |now: &Cluster| is_whole(now) && !member_names(now).contains(&leader);
-            let healed = self.until(namespace, is_healed).await?;
-            Ok(format!("{leader} is gone; {} vote", member_names(&healed).join(", ")))
+    async fn start_store(&self, namespace: &Namespace) -> Result<(String, Store)> {
+        let store = match &self.backups {
+            Backups::Pod { image } => Store::start_in(namespace, image).await?,
+            Backups::Local | Backups::LeftOut => Store::start_locally(namespace).await?,
         };
-        self.watched(writer, healing).await
+        let sentence = format!("SeaweedFS, an empty bucket; backups every {EVERY} s from now on");
+        Ok((sentence, store))
     }
 
-    async fn grow(&self, namespace: &Namespace, writer: &Writer) -> Result<String> {
-        let growing = async {
-            namespace.apply(CLUSTER, 5).await?;
-            self.until(namespace, |now| member_names(now).len() > 3).await?;
-            let killed = self.operator.kill().await?;
-            self.progress.say(&format!("        killed all {killed} replicas of the operator"));
-            let whole = self.until(namespace, is_whole).await?;
-            Ok(format!("{} vote", member_names(&whole).join(", ")))
-        };
-        self.watched(writer, growing).await
-    }
-
-    /// Adds to the sentence what the writer felt of it.
-    async fn watched(
-        &self,
-        writer: &Writer,
-        work: impl Future<Output = Result<String>>,
-    ) -> Result<String> {
-        writer.tally();
-        let sentence = work.await?;
-        let gap = writer.tally().longest_gap.as_secs_f64();
-        Ok(format!("{sentence}; longest time without a write {gap:.1} s"))
-    }
-
-    async fn until(
-        &self,
-        namespace: &Namespace,
-        is_so: impl Fn(&Cluster) -> bool,
-    ) -> Result<Cluster> {
-        let told = |message: &str| self.progress.say(&format!("        {message}"));
-        namespace.until(CLUSTER, LIMIT, told, is_so).await
-    }
-
-    /// Clusters first, then the operator, then the definition: what deletes clusters goes last.
+    /// Clusters first, then the operator, then the definitions: what deletes clusters goes last.
     async fn remove(&self, before: &Before, ledger: &mut Ledger) -> Result<()> {
         let removing = async {
-            Namespace::existing(self.client, NAMESPACE).delete().await?;
+            let namespace = Namespace::existing(self.client, NAMESPACE);
+            let clusters = namespace.delete_clusters().await?;
+            namespace.delete().await?;
+            let gone =
+                format!("clusters: {clusters}, each with a last backup where it has a policy");
             match before {
                 Before { operator: true, .. } => {
-                    return Ok("the cluster; the operator was there before and stays".to_owned());
+                    return Ok(format!("{gone}; the operator was there before and stays"));
                 }
                 Before { definition, .. } => {
                     self.operator.delete(&manifests("operator")).await?;
@@ -183,22 +174,8 @@ impl<'a> Story<'a> {
                     }
                 }
             }
-            Ok("the cluster and the operator; nothing of them is left".to_owned())
+            Ok(format!("{gone}; the operator; nothing of them is left"))
         };
         self.step(ledger, "delete it all", 15, removing).await
     }
-}
-
-async fn read_back(writer: Writer, forward: &Forward) -> Result<String> {
-    let tally = writer.stop().await?;
-    let address = Address(forward.url().to_owned());
-    check(&address, tally.acknowledged).await?;
-    let client = address.connect().await.context("connecting to read back")?;
-    let members = client.member_list().await.context("asking etcd for its members")?.members;
-    let all_vote = members.len() == 3 && members.iter().all(|member| !member.is_learner);
-    ensure!(all_vote, "etcd does not list three voters: {members:?}");
-    Ok(format!(
-        "all {} acknowledged keys are there, none is changed; {} puts had to be made again",
-        tally.acknowledged, tally.failed
-    ))
 }
