@@ -139,7 +139,10 @@ fn unapproved(desired: &Desired, loss: &Loss) -> Option<String> {
 fn without_policy(desired: &Desired, loss: &Loss) -> Plan {
     let told = loss.told(desired);
     let Some(survivor) = loss.fullest() else {
-        return unrecoverable(&format!("{told}; nothing is left, and there is no backup policy"));
+        return unrecoverable(&format!(
+            "{told}; nothing is left, and there is no backup policy: if backups of this cluster are \
+             stored, set spec.backup to where they are"
+        ));
     };
     let (member, namespace) = (desired.cluster.member(survivor.number), &desired.cluster.namespace);
     let message = format!(

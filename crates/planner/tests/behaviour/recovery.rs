@@ -160,6 +160,13 @@ fn a_survivor_without_a_policy_is_named_with_the_way_to_save_it() {
 }
 
 #[test]
+fn without_anybody_and_without_a_policy_it_is_said_that_one_may_be_set() {
+    let plan = three(&[4, 5, 6]).no_policy().plan();
+    assert_eq!((plan.step, plan.phase), (None, Phase::Unrecoverable));
+    assert!(plan.message.contains("set spec.backup to where they are"), "{}", plan.message);
+}
+
+#[test]
 fn manual_waits_for_the_approval_of_just_this_loss() {
     let manual = three(&[5, 6]).holds(4, 950).manual();
     let plan = manual.plan();

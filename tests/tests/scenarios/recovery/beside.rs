@@ -1,9 +1,10 @@
 //! Many recoveries at once: none waits for another.
 
 use anyhow::{Result, ensure};
+use api::v1beta1::{ClusterStatus, Phase};
 use etcd::KeyValue;
 use serde_json::json;
-use tests::scenario::{Place, Sandbox, TestCluster};
+use tests::scenario::{PATIENCE, Place, Sandbox, TestCluster};
 
 use super::{approve, recovered, wants_approval};
 use crate::kept::{backup_of, filled_in, keys, kill_all, same_keys};
@@ -30,7 +31,11 @@ async fn while_one_store_does_not_answer_the_others_that_lost_everything_are_bac
         approve(sandbox, &asking.0, &value).await?;
         is_back(sandbox, &asking).await?;
 
-        let waiting = silent.0.status().await?;
+        let waits = |status: &ClusterStatus| {
+            let message = status.message.as_deref().unwrap_or_default();
+            status.phase == Some(Phase::QuorumLost) && message.contains("backup sidecar answers")
+        };
+        let waiting = silent.0.until("it says what it waits for", PATIENCE, waits).await?;
         sandbox.say(waiting.message.as_deref().unwrap_or_default());
         ensure!(waiting.last_restore.is_none(), "its store hangs, yet it is back: {waiting:?}");
         bucket.server().signal("CONT");
