@@ -49,6 +49,8 @@ use crate::serve::listener::{Clients, Limits, Server};
 use crate::serve::settings::Settings;
 use crate::serve::tls::Certificates;
 
+#[cfg(test)]
+pub(crate) use engine::tests::world;
 pub use options::ServeArgs;
 pub use taker::{Job, Problem, Progress, Taken, Taker};
 

@@ -169,9 +169,9 @@ fn check(
             file.write_all(&bytes).map_err(CheckError::Spool)?;
         }
     }
-    let checked = checker.finish()?;
-    let hash = spool.map(|file| hash(file, checked.size)).transpose()?;
-    Ok((checked, hash))
+    let found = checker.finish()?;
+    let hash = spool.map(|file| hash(file, found.size)).transpose()?;
+    Ok((found, hash))
 }
 
 /// The hash that `etcdutl snapshot status` prints of a database.
@@ -237,5 +237,35 @@ impl From<archive::Error> for Finding {
             }
             other => Self::Unknown(other),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use archive::layout::ArchivePath;
+    use archive::store::objects::Objects;
+
+    use super::*;
+    use crate::serve::world::{manifest, put};
+
+    /// As retention does while `verify --all` reads for hours.
+    #[tokio::test]
+    async fn one_that_was_deleted_since_it_was_listed_is_not_called_damaged() {
+        let store: Arc<dyn Store> = Arc::new(Objects::memory());
+        let archive = ArchivePath::new("shop", "kv", "u-1").unwrap();
+        let time = "2026-11-24T03:00:00Z".parse().unwrap();
+        let one = manifest(&archive, 7, time, time);
+        put(&*store, &archive, &one, "plums".into()).await;
+        let listed = catalogue::list(&*store, &archive).await.unwrap().remove(0);
+        store.delete(&archive.manifest(one.id).unwrap()).await.unwrap();
+        store.delete(&archive.data(one.id).unwrap()).await.unwrap();
+
+        let found = verify(&store, &listed, &Counts::default(), None, || time).await;
+        assert!(matches!(found, Finding::Removed), "{found:?}");
+        assert!(found.is_no_reason_to_fail());
+        // Its data went between two of our calls.
+        assert!(is_gone(&*store, &listed).await);
+        let left = catalogue::archives(&*store, None).await.unwrap();
+        assert!(left.is_empty(), "nothing is recorded of it: {left:?}");
     }
 }

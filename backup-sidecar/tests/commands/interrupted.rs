@@ -84,6 +84,31 @@ async fn a_store_that_dies_in_mid_stream_fails_the_backup_and_the_next_one_works
 }
 
 #[tokio::test]
+async fn a_fetch_that_is_interrupted_leaves_no_file() {
+    let cluster = Cluster::start(Version::V3_6, 1).await;
+    let archive = Archive::in_a_folder();
+    fill(&cluster, MEGABYTES).await;
+    let id = archive.take(&cluster, &[]).await.id.to_string();
+    let file = archive.scratch("kv.db");
+    let fetching = archive.command(&["fetch", &id, "-o", file.to_str().unwrap()]).spawn().unwrap();
+    let others = || {
+        let names = std::fs::read_dir(file.parent().unwrap()).unwrap();
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        names.filter(|name| name.contains("kv.db")).collect::<Vec<_>>()
+    };
+    until("it is being written", async || (!others().is_empty()).then_some(())).await;
+    let fetcher = fetching.id().unwrap();
+    send_signal(fetcher, "STOP");
+    assert!(!file.exists(), "it was over before it was stopped");
+    send_signal(fetcher, "TERM");
+    send_signal(fetcher, "CONT");
+
+    let run = Run::of(fetching).await;
+    assert!(run.fails(1).starts_with("interrupted"), "{}", run.stderr);
+    assert_eq!(others(), [""; 0]);
+}
+
+#[tokio::test]
 async fn who_interrupts_a_backup_is_told_and_nothing_is_listed() {
     let cluster = Cluster::start(Version::V3_6, 1).await;
     let archive = Archive::in_a_folder();
