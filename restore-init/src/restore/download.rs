@@ -6,8 +6,8 @@
 //! ```
 //!
 //! Stored digest, sizes and gzip's own sums are proven when this is done; what the raw bytes are is for
-//! [`super::check`]. The file is not synced: no later run uses it, and what the disk then makes of it
-//! is checked by etcdutl against the hash at its end.
+//! [`super::check`]. The file is not synced: no later run uses it, and the sum that is given tells what the
+//! disk then makes of it from what was there.
 
 use std::{fs::File, io::Write, path::Path};
 
@@ -22,8 +22,8 @@ use super::{problem::Problem, progress::Progress, source::Chosen};
 /// Pieces between the two threads, of a quarter of a MiB each.
 const WAITING: usize = 4;
 
-/// Brings a backup's snapshot into a new file.
-pub(crate) async fn run(backup: &Chosen, to: &Path) -> Result<(), Problem> {
+/// Brings a backup's snapshot into a new file; gives the CRC-32 of what was written there.
+pub(crate) async fn run(backup: &Chosen, to: &Path) -> Result<u32, Problem> {
     let mut download = backup.download()?;
     let writing = format!("writing {}", to.display());
     let file = File::create_new(to).map_err(Problem::disk(&writing))?;
@@ -39,16 +39,18 @@ pub(crate) async fn run(backup: &Chosen, to: &Path) -> Result<(), Problem> {
         }
     }
     drop(send);
-    keeping.await.map_err(|error| Problem::Other(error.into()))??;
+    let written = keeping.await.map_err(|error| Problem::Other(error.into()))??;
     progress.finish();
-    Ok(())
+    Ok(written)
 }
 
-fn keep(writing: &str, mut file: File, mut pieces: Receiver<Bytes>) -> Result<(), Problem> {
+fn keep(writing: &str, mut file: File, mut pieces: Receiver<Bytes>) -> Result<u32, Problem> {
+    let mut sum = crc32fast::Hasher::new();
     while let Some(piece) = pieces.blocking_recv() {
+        sum.update(&piece);
         file.write_all(&piece).map_err(Problem::disk(writing))?;
     }
-    Ok(())
+    Ok(sum.finalize())
 }
 
 fn fault_half_way(received: u64, size: u64) {
