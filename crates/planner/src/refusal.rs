@@ -19,7 +19,7 @@ pub(crate) fn plan(restoring: Restoring<'_>, number: u32, why: &str) -> Plan {
     refused.insert(backup.id.clone());
     let next = match next(restoring, &refused) {
         Ok(Some(next)) => next.clone(),
-        Ok(None) => return unrecoverable(restoring, &told),
+        Ok(None) => return nothing_else(restoring, refused, &told),
         Err(why) => {
             let message = format!("{told}; waiting for the backup sidecar to name another: {why}");
             return Plan::wait(Phase::Recovering, Recheck::Later, message);
@@ -32,6 +32,21 @@ pub(crate) fn plan(restoring: Restoring<'_>, number: u32, why: &str) -> Plan {
     let stage = Stage::Restoring { backup: next, saved: saved.cloned() };
     let step = Step::RecordRestore(RestoreRecord { stage, refused, ..restore.clone() });
     Plan::act(Phase::Recovering, step, why)
+}
+
+/// Every backup was refused. A person may bring sound copies back, and then the newest is wanted: so
+/// that is the one whose pod stays and tries again by itself, and not the oldest, which came last.
+fn nothing_else(restoring: Restoring<'_>, refused: BTreeSet<String>, told: &str) -> Plan {
+    let Restoring { observed, restore, backup, saved, .. } = restoring;
+    let plan = unrecoverable(restoring, told);
+    let newest = observed.archive.newest(&BTreeSet::new());
+    let Some(newest) = newest.filter(|newest| saved.is_none() && newest.id != backup.id) else {
+        return plan;
+    };
+    let why = format!("{}; the newest, {}, is tried again", plan.message, newest.id);
+    let stage = Stage::Restoring { backup: newest.clone(), saved: None };
+    let step = Step::RecordRestore(RestoreRecord { stage, refused, ..restore.clone() });
+    Plan::act(plan.phase, step, why)
 }
 
 /// With what a survivor held, only a backup that contains all of it; otherwise the newest that is

@@ -177,6 +177,30 @@ fn a_backup_that_is_added_later_is_tried() {
     assert!(matches!(helped.stage, Stage::Restoring { backup, .. } if backup.id == "b-1"));
 }
 
+/// A person may bring sound copies back: then the newest is wanted, and not the one that came last.
+#[test]
+fn once_every_backup_was_refused_the_newest_stays_to_be_tried_again() {
+    let stage = Stage::Restoring { backup: backup("b-1", 700, 90), saved: None };
+    let last = restoring().recovering(stage).edit_record(|record| {
+        let restore = record.restore.as_mut().unwrap();
+        restore.refused = ["b-2".to_owned()].into();
+    });
+    let last = last.restored(8, "b-1", refused());
+    let plan = last.plan();
+    assert_eq!(plan.phase, Phase::Unrecoverable);
+    assert!(plan.message.contains("the newest, b-2, is tried again"), "{}", plan.message);
+    let record = last.records();
+    assert_eq!(record.stage, Stage::Restoring { backup: backup("b-2", 900, 30), saved: None });
+    let newest = last.edit_record(|before| before.restore = Some(record));
+    assert_eq!(newest.step(), Some(Step::DeletePod { number: 8 }));
+    let newest = newest.without_pod(8);
+    assert!(
+        matches!(newest.step(), Some(Step::CreateSeed { restore: Some(it), .. }) if it.id == "b-2")
+    );
+    let plan = newest.restored(9, "b-2", refused()).plan();
+    assert_eq!((plan.step, plan.phase), (None, Phase::Unrecoverable));
+}
+
 #[test]
 fn no_older_backup_takes_the_place_of_what_a_survivor_held() {
     let refused = saved().without_pod(4).restored(NEW, "b-3", refused());

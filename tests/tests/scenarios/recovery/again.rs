@@ -5,7 +5,7 @@ use api::v1beta1::ClusterStatus;
 use k8s_openapi::api::core::v1::Pod;
 use kube::ResourceExt;
 use serde_json::json;
-use tests::scenario::{Look, PATIENCE, Place, Sandbox, TestCluster, until};
+use tests::scenario::{Look, PATIENCE, Place, Sandbox, TestCluster, member_numbers, until};
 
 use crate::kept::{filled_in, in_a_bucket, keys, kill_all, on_a_volume, same_keys};
 
@@ -29,11 +29,11 @@ async fn again(sandbox: &Sandbox, place: &Place) -> Result<()> {
     let whole = cluster.whole(5).await?;
     let stay = [whole.leader()?.name_any(), whole.follower()?.name_any()];
     let lost = whole.pods.iter().filter(|pod| !stay.contains(&pod.name_any())).cloned();
-    // What is wanted meanwhile is another size: fewer have to join.
-    cluster.change(json!({"size": 3})).await?;
     kill_all(&cluster, &lost.collect::<Vec<_>>()).await?;
     sandbox.say(&format!("only {stay:?} are left"));
-    let first = first_of_the_recovery(&cluster, &whole.pods).await?;
+    let first = first_of_the_recovery(&cluster).await?;
+    // What is wanted meanwhile is another size: fewer have to join.
+    cluster.change(json!({"size": 3})).await?;
     cluster.kill(&first).await?;
     sandbox.say(&format!("{} is gone before it served", first.name_any()));
 
@@ -60,12 +60,15 @@ async fn again(sandbox: &Sandbox, place: &Place) -> Result<()> {
     Ok(())
 }
 
-/// A pod that was not there before, as soon as it is there.
-async fn first_of_the_recovery(cluster: &TestCluster, before: &[Pod]) -> Result<Pod> {
+/// The pod that is made from the backup, as soon as it is there.
+async fn first_of_the_recovery(cluster: &TestCluster) -> Result<Pod> {
     until("a first member from the backup", PATIENCE, async || {
-        let pods = cluster.pods().await?;
-        let is_old = |pod: &Pod| before.iter().any(|old| old.name_any() == pod.name_any());
-        let new = pods.into_iter().find(|pod| !is_old(pod));
+        let restore = cluster.status().await?.restore.context("nothing is restored")?;
+        let numbers = |pod: &Pod| member_numbers([&pod.name_any()]).into_iter().next();
+        let is_new = |pod: &Pod| {
+            numbers(pod).is_some_and(|number| i64::from(number) >= i64::from(restore.first_member))
+        };
+        let new = cluster.pods().await?.into_iter().find(is_new);
         Ok(new.map_or_else(|| Look::NotYet("none".into()), Look::Is))
     })
     .await
