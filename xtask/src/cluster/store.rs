@@ -128,6 +128,8 @@ fn pod(image: &str) -> Value {
         "metadata": {"name": NAME, "labels": {"app": NAME}},
         "spec": {
             "automountServiceAccountToken": false,
+            // Its variable S3_PORT, made of the Service's name, would be taken for a flag.
+            "enableServiceLinks": false,
             "terminationGracePeriodSeconds": 1,
             "containers": [container],
             "volumes": [

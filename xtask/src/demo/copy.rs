@@ -43,8 +43,8 @@ async fn restore(scene: &Scene<'_>, held: &Held) -> Result<String> {
     let restore = restore.context("the status tells no restore")?;
     let taken = restore.backup.id;
     ensure!(taken == held.backup.id, "backup {taken} was restored, not {}", held.backup.id);
-    let message = restore.message.unwrap_or_else(|| "restored".to_owned());
-    Ok(format!("{message}; {} vote", member_names(&copy).join(", ")))
+    let voters = member_names(&copy).join(", ");
+    Ok(format!("backup {taken} is restored while the first cluster runs on; {voters} vote"))
 }
 
 async fn compare(scene: &Scene<'_>, held: &Held) -> Result<String> {

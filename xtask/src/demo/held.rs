@@ -2,7 +2,6 @@
 //!
 //! The backup itself is not asked, so a backup that holds something else is noticed too.
 
-use std::cmp::Reverse;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -49,7 +48,8 @@ pub(super) async fn stored(namespace: &Namespace) -> Result<Vec<Stored>> {
         Some(Stored { name: backup.name_any(), id: status.id.clone()?, revision: status.revision? })
     };
     let mut stored: Vec<Stored> = backups.iter().filter_map(read).collect();
-    stored.sort_by_key(|backup| Reverse(backup.revision));
+    // An ID begins with the revision, and goes on with the time.
+    stored.sort_by(|one, other| other.id.cmp(&one.id));
     Ok(stored)
 }
 

@@ -81,7 +81,11 @@ async fn tell_inside(keep: bool, backups: &Backups, ledger: &mut Ledger) -> Resu
     let program = std::env::current_exe().context("finding this program")?;
     let mut args = vec!["demo", "--inside"];
     args.extend(keep.then_some("--keep"));
-    args.extend(matches!(backups, Backups::LeftOut).then_some("--no-backups"));
+    match backups {
+        Backups::Local => {}
+        Backups::Pod { image } => args.extend(["--s3-image", image]),
+        Backups::LeftOut => args.push("--no-backups"),
+    }
     let mut inside = Command::from(LocalKube::attach()?.inside(program, args));
     // What an S3 server that is kept stores goes with the Kubernetes.
     inside.env("TMPDIR", Paths::machine().run());

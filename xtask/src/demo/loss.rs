@@ -101,8 +101,9 @@ async fn recovered(scene: &Scene<'_>, lost: &Lost) -> Result<(String, LastRestor
     let restore = whole.status.as_ref().and_then(|status| status.last_restore.clone());
     let restore = restore.context("the status tells no restore")?;
     let sentence = format!(
-        "{}; it served {} after the loss, {} vote after {}",
-        restore.message.as_deref().unwrap_or("restored"),
+        "backup {} (revision {}) is restored; it served {} after the loss, {} vote after {}",
+        restore.backup.id,
+        restore.backup.revision,
         in_seconds(served),
         member_names(&whole).join(", "),
         in_seconds(whole_after),

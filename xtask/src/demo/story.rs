@@ -23,7 +23,7 @@ use crate::cluster::{Namespace, Operator, Store, manifests};
 const NAMESPACE: &str = "etcd-demo";
 
 /// Where backups go.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Backups {
     /// To an S3 server beside the local Kubernetes.
     Local,
