@@ -21,17 +21,58 @@ const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
 /// Nodes pull these images when a cluster is in trouble, so they stay small: bytes of an archive.
 const LARGEST: u64 = 25_000_000;
 
+/// Two sets of images of the same programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Set {
+    /// As they are released.
+    Release,
+    /// With fault points, for `cargo xtask soak`.
+    Armed,
+}
+
+impl Set {
+    /// The tag of its images.
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::Release => "dev",
+            Self::Armed => "soak",
+        }
+    }
+
+    /// Where the files of its images are laid out.
+    fn files(self) -> PathBuf {
+        project_folder().join(match self {
+            Self::Release => "files",
+            Self::Armed => "files-soak",
+        })
+    }
+
+    /// What cargo is told besides. Only the crate of fault points is compiled differently, and what
+    /// stands on it.
+    fn options(self) -> &'static [&'static str] {
+        match self {
+            Self::Release => &[],
+            Self::Armed => &["--config", "profile.release.package.fault.debug-assertions=true"],
+        }
+    }
+}
+
 /// An image of the project: its name is `localhost/NAME:dev`, and the program's name is NAME.
 pub(crate) const IMAGES: [&str; 3] = ["etcd-operator", "etcd-restore-init", "etcd-backup-sidecar"];
 
 /// Builds the programs and packs those images whose files changed.
 pub(crate) async fn run() -> Result<()> {
+    make(Set::Release).await
+}
+
+/// The same for one set or the other.
+pub(crate) async fn make(set: Set) -> Result<()> {
     let progress = Progress::new();
     packages::install(packages::KUBERNETES, &progress).await?;
-    build(&progress).await?;
-    lay_out()?;
+    build(set, &progress).await?;
+    lay_out(set)?;
     for name in IMAGES {
-        let archive = recipe(name)?.pack(&project_folder(), &progress).await?;
+        let archive = recipe(name, set)?.pack(&project_folder(), &progress).await?;
         report(&archive)?;
     }
     Ok(())
@@ -52,8 +93,9 @@ pub(crate) fn programs_folder() -> PathBuf {
     target_dir().join(TARGET).join("release")
 }
 
-async fn build(progress: &Progress) -> Result<()> {
+async fn build(set: Set, progress: &Progress) -> Result<()> {
     let mut cargo = static_build();
+    cargo.args(set.options());
     for name in IMAGES {
         cargo.args(["--bin", name]);
     }
@@ -63,13 +105,14 @@ async fn build(progress: &Progress) -> Result<()> {
 }
 
 /// Brings everything that the Containerfiles copy into one folder.
-fn lay_out() -> Result<()> {
-    std::fs::create_dir_all(files_folder()).context("making the folder for the images' files")?;
+fn lay_out(set: Set) -> Result<()> {
+    let files = set.files();
+    std::fs::create_dir_all(&files).context("making the folder for the images' files")?;
     let programs = programs_folder();
     for name in IMAGES {
-        place(&programs.join(name), &files_folder().join(name))?;
+        place(&programs.join(name), &files.join(name))?;
     }
-    place(Path::new(CERTIFICATES), &files_folder().join("ca-certificates.crt"))
+    place(Path::new(CERTIFICATES), &files.join("ca-certificates.crt"))
 }
 
 /// Copies with the time of change, by which packing tells whether anything is new.
@@ -83,12 +126,12 @@ fn place(source: &Path, target: &Path) -> Result<()> {
 }
 
 /// The files that the Containerfile copies, from the folder of all of them.
-fn recipe(name: &str) -> Result<Recipe> {
+fn recipe(name: &str, set: Set) -> Result<Recipe> {
     let containerfile = workspace().join(format!("deploy/images/{name}.Containerfile"));
     let text = std::fs::read_to_string(&containerfile)
         .with_context(|| format!("reading {}", containerfile.display()))?;
-    let files = copied(&text).map(|file| (file.to_owned(), files_folder().join(file))).collect();
-    Ok(Recipe { name: format!("localhost/{name}:dev"), containerfile, files })
+    let files = copied(&text).map(|file| (file.to_owned(), set.files().join(file))).collect();
+    Ok(Recipe { name: format!("localhost/{name}:{}", set.tag()), containerfile, files })
 }
 
 /// Sources of the lines `COPY [--option] SOURCE TARGET`.
@@ -118,10 +161,6 @@ fn target_dir() -> PathBuf {
     workspace().join("target/static")
 }
 
-fn files_folder() -> PathBuf {
-    project_folder().join("files")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -129,7 +168,7 @@ mod tests {
     #[test]
     fn every_image_is_static_non_root_and_knows_the_public_authorities() {
         for name in IMAGES {
-            let recipe = recipe(name).unwrap();
+            let recipe = recipe(name, Set::Release).unwrap();
             let text = std::fs::read_to_string(&recipe.containerfile).unwrap();
             assert!(text.contains("\nFROM scratch\n"), "{name}");
             assert!(text.contains("\nUSER 65532:65532\n"), "{name}");

@@ -6,6 +6,7 @@ mod crds;
 mod demo;
 mod images;
 mod kube;
+mod soak;
 mod test;
 
 use std::process::ExitCode;
@@ -26,6 +27,8 @@ enum Task {
     /// Figures beside their goals: how fast clusters come up and heal, what the operator costs
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Every way to lose a cluster, with somebody killed at every step of getting it back: hours
+    Soak(soak::Options),
     /// Check and test everything, as CI does
     Test(test::Options),
     /// Write the custom resource definitions below deploy/crds
@@ -43,6 +46,7 @@ async fn main() -> ExitCode {
         Task::Images => Box::pin(images::run()).await.map(done),
         Task::Demo(options) => Box::pin(demo::run(options)).await,
         Task::Bench(bench) => Box::pin(bench.run()).await,
+        Task::Soak(options) => Box::pin(soak::run(options)).await,
         Task::Test(options) => Box::pin(test::run(options)).await,
         Task::Crds { check } => crds::run(check).map(done),
     };

@@ -19,7 +19,17 @@ pub async fn print(kube: &LocalKube, namespace: &str, age: Duration) {
     let member_logs =
         ["-n", namespace, "logs", "-l", "app=etcd", "--prefix", "--all-containers", "--tail=15"];
     show(kube, "members", &member_logs).await;
+    own(kube, namespace, "sidecar", "app=etcd_backup_tool").await;
+    own(kube, namespace, "operator of this namespace", "app.kubernetes.io/name=etcd-operator")
+        .await;
     operator(kube, namespace, age).await;
+}
+
+/// The logs of what runs in the namespace itself, of now and of before its last restart.
+async fn own(kube: &LocalKube, namespace: &str, title: &str, selector: &str) {
+    let logs = ["-n", namespace, "logs", "-l", selector, "--tail=150"];
+    show(kube, title, &logs).await;
+    show(kube, &format!("{title}, before"), &[&logs[..], &["--previous"]].concat()).await;
 }
 
 async fn operator(kube: &LocalKube, namespace: &str, age: Duration) {

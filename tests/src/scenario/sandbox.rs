@@ -29,6 +29,25 @@ impl Sandbox {
         let kube = LocalKube::attach().context("the scenarios run on the local Kubernetes")?;
         let client = client().await?;
         operator::deployed(&kube, &client).await.context("deploying the operator")?;
+        Self::run_in(kube, client, name, scenario).await
+    }
+
+    /// As [`Sandbox::run`] without the operator that all share: whoever wants one brings its own.
+    pub async fn run_apart(
+        name: &str,
+        scenario: impl AsyncFnOnce(&Sandbox) -> Result<()>,
+    ) -> Result<()> {
+        let kube = LocalKube::attach().context("this runs on the local Kubernetes")?;
+        let client = client().await?;
+        Self::run_in(kube, client, name, scenario).await
+    }
+
+    async fn run_in(
+        kube: LocalKube,
+        client: Client,
+        name: &str,
+        scenario: impl AsyncFnOnce(&Sandbox) -> Result<()>,
+    ) -> Result<()> {
         let sandbox = Self::make(kube, client, name).await?;
         let outcome = Box::pin(scenario(&sandbox)).await;
         if let Err(error) = &outcome {
