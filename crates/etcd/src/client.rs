@@ -92,7 +92,8 @@ impl MemberClient {
         self.read_member_list(true).await
     }
 
-    /// The members as this member last knew them, for diagnosis without quorum. Never decide on it.
+    /// The members as this member last knew them, answered without quorum. What it does not know may be so
+    /// all the same, and what it knows may have been undone.
     pub async fn member_list_serializable(&self) -> Result<MemberList, Error> {
         self.read_member_list(false).await
     }

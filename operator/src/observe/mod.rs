@@ -10,6 +10,7 @@ mod missed;
 mod nodes;
 mod pods;
 mod record;
+mod votes;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -114,7 +115,8 @@ pub async fn look(
     };
     let (pods, etcd) = members_of(client, caches, &cluster, &name, freshness).await?;
     let nodes = nodes(client, caches, &cluster, &pods, freshness).await?;
-    let observed = observed(caches, &cluster, &name, &pods, &nodes, &etcd);
+    let mut observed = observed(caches, &cluster, &name, &pods, &nodes, &etcd);
+    votes::enter(&mut observed.record, &etcd, record::cluster_id(&cluster), &name).await;
     Ok(Some(Sight { cluster, name, pods, etcd, observed, chosen: None }))
 }
 

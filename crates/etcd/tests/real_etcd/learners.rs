@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use etcd::{Error, MemberId};
+use etcd::{Error, MemberClient, MemberId};
 
 use testbed::{
     cluster::{Cluster, answered},
@@ -122,4 +122,17 @@ async fn a_learner_joins_answers_status_alone_and_is_promoted(version: Version) 
         list.members.iter().all(|member| !member.is_learner).then_some(())
     })
     .await;
+    knows_of_the_vote_without_a_quorum(&mut cluster, &client).await;
+}
+
+/// By this the operator counts a vote that it could not write down.
+async fn knows_of_the_vote_without_a_quorum(cluster: &mut Cluster, left: &MemberClient) {
+    cluster.members[1].kill();
+    until("the one that is left sees no leader", async || {
+        left.status().await.ok().filter(|status| status.leader.is_none())
+    })
+    .await;
+    let list = left.member_list_serializable().await.unwrap();
+    let voters = list.members.iter().filter(|member| !member.is_learner);
+    assert_eq!(voters.count(), 2);
 }

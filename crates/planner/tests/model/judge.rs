@@ -31,7 +31,7 @@ impl World {
         if !view.spec.is_manual {
             return;
         }
-        if view.approved == Some(view.gone().join(",")) {
+        if view.approved == Some(view.gone(self).join(",")) {
             self.history.note(Event::Approved);
         } else {
             self.history.breach(Breach::Unapproved);
@@ -52,7 +52,12 @@ impl World {
             self.history.breach(Breach::OlderRestored);
         }
         let members = home.and_then(|seed| self.etcd.get(&seed)).map(Etcd::numbers);
-        if members.into_iter().flatten().any(|number| self.is_left(number)) {
+        // Who joined, and vanished from a silent node before the status named it, has left no trace.
+        let is_known = |number: &u32| {
+            self.pods.contains_key(number) || self.status.members.contains_key(number)
+        };
+        let mut known = members.into_iter().flatten().filter(is_known);
+        if known.any(|number| self.is_left(number)) {
             self.history.breach(Breach::MadeBeside);
         }
         if self.is_older(id, home) {

@@ -60,13 +60,24 @@ impl View {
         }
     }
 
+    /// The members that the status names, with the votes that those who are left know of besides.
+    fn remembered(&self, world: &World, missed: Option<Missed>) -> BTreeMap<u32, bool> {
+        let tell = self.stranded(world, missed);
+        let homes = world.etcd.values().filter(|etcd| etcd.leader.is_none());
+        let told = homes.filter(|etcd| etcd.numbers().iter().any(|n| tell.contains_key(n)));
+        let votes: Vec<u32> = told.flat_map(Etcd::voters).map(|voter| voter.number).collect();
+        let with = |(&n, &voter): (&u32, &bool)| (n, voter || votes.contains(&n));
+        self.status.members.iter().map(with).collect()
+    }
+
     /// The names of the voters whose data is gone.
-    pub(crate) fn gone(&self) -> Vec<String> {
+    pub(crate) fn gone(&self, world: &World) -> Vec<String> {
         let is_gone = |number: &u32| match self.pods.get(number) {
             Some(pod) => pod.node == Node::Gone || pod.stage == Stage::DataLost,
             None => !self.ghosts.contains_key(number),
         };
-        let voters = self.status.members.iter().filter(|(_, voter)| **voter);
+        let all = self.remembered(world, None);
+        let voters = all.iter().filter(|(_, voter)| **voter);
         voters.filter(|(n, _)| is_gone(n)).map(|(n, _)| format!("orders-{n:04}")).collect()
     }
 
@@ -79,7 +90,7 @@ impl View {
         missed: Option<Missed>,
     ) -> Observed {
         let read = from.and_then(|seed| Some((seed, world.etcd.get(&seed)?)));
-        let record = self.record();
+        let record = self.record(self.remembered(world, missed));
         let archive = match missed {
             _ if !self.spec.has_backups => Archive::NoPolicy,
             Some(Missed::Sidecar) => Archive::Unknown("it does not answer".into()),
@@ -147,21 +158,19 @@ impl View {
         }
     }
 
-    fn record(&self) -> Record {
+    fn record(&self, members: BTreeMap<u32, bool>) -> Record {
         let node = |number: &u32| {
             let node = self.pods.get(number).map(|pod| pod.node);
             let node = node.or_else(|| self.ghosts.get(number).copied());
             node.map_or(NodeState::Ready, of_node)
         };
-        let seen = |(number, voter): (&u32, &bool)| {
-            (*number, LastSeen { voter: *voter, node: node(number) })
-        };
+        let seen = |(number, voter)| (number, LastSeen { voter, node: node(&number) });
         Record {
             next_number: self.status.next_number,
             served: self.status.served.is_some(),
             cluster_id: self.status.served.map(u64::from),
             reached_size: self.status.reached_size,
-            members: self.status.members.iter().map(seen).collect::<BTreeMap<_, _>>(),
+            members: members.into_iter().map(seen).collect(),
             recoveries: self.status.recoveries,
             restore: self.status.restore.clone(),
         }

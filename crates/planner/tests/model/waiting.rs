@@ -1,7 +1,5 @@
 //! When a person is rightly waited for. Nodes are back by then, and nothing more happens by itself.
 
-use std::collections::BTreeSet;
-
 use planner::{BackupRef, Phase, Plan};
 
 use crate::archive::Backup;
@@ -15,7 +13,7 @@ pub(crate) fn is_right(world: &World, plan: &Plan) -> bool {
     }
     match plan.phase {
         Phase::NoQuorum if !world.spec.has_backups => world.may_hold_data(),
-        Phase::NoQuorum => !knows_the_voters(world),
+        Phase::NoQuorum => counts_others_than_vote(world),
         Phase::QuorumLost if !world.spec.has_backups => true,
         Phase::QuorumLost | Phase::Recovering => {
             somebody_is_silent(world) || what_was_saved_is_gone(world)
@@ -26,13 +24,15 @@ pub(crate) fn is_right(world: &World, plan: &Plan) -> bool {
     }
 }
 
-/// The status does not name the voters there are, because the operator died, or the quorum was lost,
-/// right after the membership changed. Who waits then loses nothing.
-fn knows_the_voters(world: &World) -> bool {
-    let Some(home) = world.home() else { return false };
-    let voters: BTreeSet<u32> = home.voters().map(|voter| voter.number).collect();
-    let recorded = world.status.members.iter().filter(|(_, voter)| **voter);
-    recorded.map(|(number, _)| *number).collect::<BTreeSet<_>>() == voters
+/// The status counts a voter that is none any more, or does not even name one as a learner, because
+/// the operator died right after it removed the one, or twice in a row while the other joined. Who
+/// waits then loses nothing. (A vote that was given is known: those who are left tell of it.)
+fn counts_others_than_vote(world: &World) -> bool {
+    let voters: Vec<u32> =
+        world.home().into_iter().flat_map(Etcd::voters).map(|voter| voter.number).collect();
+    let recorded = &world.status.members;
+    let is_removed = |(number, voter): (&u32, &bool)| *voter && !voters.contains(number);
+    recorded.iter().any(is_removed) || voters.iter().any(|number| !recorded.contains_key(number))
 }
 
 /// What may hold data and does not tell: only a person can say that it is lost.
