@@ -163,7 +163,9 @@ async fn surroundings(decided: &Decided, ctx: &Context) -> Result<(), Error> {
         // Also when nothing was found to restore: the spec may name another place by now.
         Box::pin(restore::attend(&decided.sight, &attendant(&decided.cluster, ctx))).await?;
     }
-    if matches!(decided.plan.phase, Phase::Paused | Phase::Failed) {
+    // Clients of a cluster that serves are led there whatever a person has to change.
+    let is_failed = decided.plan.phase == Phase::Failed && !decided.sight.observed.has_served();
+    if decided.plan.phase == Phase::Paused || is_failed {
         return Ok(());
     }
     // A service's name that is a stranger's must not keep a restored member from the other services.

@@ -66,6 +66,8 @@ pub mod reason {
     pub const HEALING: &str = "Healing";
     /// The cluster waits for something that its message names.
     pub const WAITING: &str = "Waiting";
+    /// etcd's authentication is on, and the operator is no user of it.
+    pub const AUTH_REQUIRED: &str = "AuthRequired";
     /// etcd's database is full: only reads and deletes are answered.
     pub const NO_SPACE: &str = "NoSpace";
     /// etcd has found that members' data differs: nothing is answered.

@@ -6,6 +6,7 @@
 
 use jiff::{SignedDuration, Timestamp};
 
+use crate::verdict::LOCKED;
 use crate::{
     BackupRef, Desired, Members, NodeState, Observed, Phase, Plan, Pod, PodState, Recheck, Role,
     Step,
@@ -64,6 +65,7 @@ pub(crate) fn state(pod: &Pod) -> String {
         PodState::Pending(why) => format!("its pod is pending: {why}"),
         PodState::CrashLooping(_) => "it crash-loops; see its log".to_owned(),
         PodState::Failed(_) => "its pod failed and is made anew".to_owned(),
+        PodState::Locked { .. } => LOCKED.to_owned(),
         PodState::Running { ready: true, .. } => "it is ready but does not answer yet".to_owned(),
         _ => "it starts".to_owned(),
     }

@@ -118,6 +118,7 @@ fn can_join(view: &View<'_>, pod: &Pod) -> bool {
         PodState::Outdated
         | PodState::DataLost
         | PodState::RestoreRefused(_)
+        | PodState::Locked { .. }
         | PodState::Unlabelled
         | PodState::Corrupt
         | PodState::Running { .. } => false,

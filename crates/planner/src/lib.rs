@@ -16,6 +16,7 @@ mod desired;
 mod doubt;
 mod grow;
 mod loss;
+mod locked;
 mod lost;
 pub mod name;
 mod observed;

@@ -5,8 +5,10 @@
 //! may.
 
 use crate::loss::Loss;
-use crate::verdict::UNLABELLED;
-use crate::{Desired, NodeState, Observed, Phase, Plan, PodState, Recheck, quorum, recovery};
+use crate::verdict::{LOCKED, UNLABELLED};
+use crate::{
+    Desired, NodeState, Observed, Phase, Plan, PodState, Recheck, locked, quorum, recovery,
+};
 
 /// `why` there is no membership to act on.
 pub(crate) fn plan(desired: &Desired, observed: &Observed, why: &str) -> Plan {
@@ -25,6 +27,9 @@ pub(crate) fn wait(desired: &Desired, observed: &Observed, loss: &Loss, why: &st
              until a majority of them does: {why}"
         );
         return Plan::wait(Phase::NoQuorum, Recheck::Later, message);
+    }
+    if let Some(plan) = locked::quorum_serves(desired, observed, loss) {
+        return plan;
     }
     let message = format!(
         "no quorum answers ({} of {} voters are needed); nothing is changed until they do: {}; {why}",
@@ -61,6 +66,7 @@ fn state(observed: &Observed, number: u32) -> String {
         (_, PodState::RestoreRefused(_)) => "it never had any data".into(),
         (_, PodState::Unlabelled) => UNLABELLED.into(),
         (_, PodState::Corrupt) => "it has a CORRUPT alarm, so it is not copied from".into(),
+        (_, PodState::Locked { .. }) => LOCKED.into(),
         (_, PodState::Running { .. }) => "does not answer".into(),
     }
 }

@@ -119,6 +119,11 @@ pub enum PodState {
         /// When the container started.
         since: Timestamp,
     },
+    /// etcd runs and serves its users, of whom the operator is none: its authentication is on.
+    Locked {
+        /// The readiness probe passes: it reads through the quorum, as no user at all.
+        ready: bool,
+    },
     /// etcd runs, but somebody changed the labels by which services and the operator find the pod.
     Unlabelled,
     /// etcd runs and has found that this member's data differs from the others'.

@@ -13,7 +13,7 @@ use crate::clearing;
 use crate::saving::{self, Saving};
 use crate::{
     BackupRef, Cause, Desired, Members, Membership, Observed, Phase, Plan, Pod, PodState, Recheck,
-    RestoreRecord, Role, Source, Stage, Step, bootstrap, refusal,
+    RestoreRecord, Role, Source, Stage, Step, bootstrap, locked, refusal,
 };
 
 /// A new cluster is to get its data from a backup: which one is written down first.
@@ -102,6 +102,9 @@ impl<'a> Restoring<'a> {
         match bootstrap::hopeless(self.desired, pod, now) {
             Some(why) => self.delete(number, why),
             None => self.wait(number, pod),
+        if let Some(plan) = locked::first_member(self.desired, self.observed, number) {
+            return plan;
+        }
         }
     }
 

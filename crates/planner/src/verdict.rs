@@ -9,6 +9,9 @@ use crate::{Member, NodeState, Pod, PodState};
 pub(crate) const CORRUPT: &str = "etcd says that its data differs from the others' (CORRUPT alarm): when the \
     others are right, delete its pod to have it replaced, then run `etcdctl alarm disarm`";
 
+/// A member that its users reach and the operator does not.
+pub(crate) const LOCKED: &str = "its etcd asks for a user and a password";
+
 /// A pod that is there but is not found as the others are: a person's doing, and a person's to undo.
 pub(crate) const UNLABELLED: &str = "its pod's labels app, etcd_cluster or etcd.coreos.com/cluster-uid were \
     changed, so services do not lead to it: put them back, or delete the pod to have it replaced";
@@ -76,6 +79,7 @@ impl View<'_> {
                 Verdict::Unwell("its pod is pending and was made from an earlier spec".into())
             }
             PodState::Gated => Verdict::Unwell("its pod is starting".into()),
+            PodState::Locked { .. } => Verdict::Unwell(LOCKED.into()),
             PodState::Unlabelled => Verdict::Unwell(UNLABELLED.into()),
             PodState::Corrupt => Verdict::Unwell(CORRUPT.into()),
             PodState::Running { .. } if member.healthy => Verdict::Fine,

@@ -93,6 +93,12 @@ impl EtcdView {
         })
     }
 
+    /// Whether this member's etcd answers that it serves users only, of whom we are none.
+    pub fn asks_for_user(&self, number: u32) -> bool {
+        let status = self.answers.get(&number).map(|answer| &answer.status);
+        matches!(status, Some(Err(etcd::Error::AuthRequired(_))))
+    }
+
     /// How far the data goes of the members that answer and see no leader, of the etcd cluster that
     /// is `known`. A learner stands for no election and so never notices that its leader is gone:
     /// what counts is that nobody says that it leads. One whose data is known to be wrong does not
@@ -296,6 +302,17 @@ mod tests {
         assert_eq!(stranded(Ok(status(7, CLUSTER))), [0_u32; 0]);
         assert_eq!(stranded(Ok(unled)), [3, 4]);
         assert_eq!(stranded(Err(etcd::Error::NoLeader)), [4]);
+    }
+
+    #[test]
+    fn only_a_refusal_for_want_of_a_user_says_that_one_is_asked_for() {
+        let refusal = etcd::Error::AuthRequired("user name is empty".into());
+        let late = etcd::Error::Timeout("no answer".into());
+        let answers = [Err(refusal), Err(late), Ok(status(3, CLUSTER))];
+        let answers = (0..).zip(answers.map(|status| Answer { client: None, status })).collect();
+        let view = EtcdView { answers, list: None };
+        let asking: Vec<u32> = (0..4).filter(|number| view.asks_for_user(*number)).collect();
+        assert_eq!(asking, [0]);
     }
 
     #[test]

@@ -244,6 +244,11 @@ fn observed(
         if etcd.is_corrupt(number) && matches!(pod.state, PodState::Running { .. }) {
             pod.state = PodState::Corrupt;
         }
+        if let PodState::Running { ready, .. } = pod.state
+            && etcd.asks_for_user(number)
+        {
+            pod.state = PodState::Locked { ready };
+        }
         (number, pod)
     };
     let pods = pods.iter().map(read).collect();

@@ -3,7 +3,7 @@
 use api::condition::{self, reason, status};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
-use planner::{Phase, Plan, quorum};
+use planner::{Phase, Plan, PodState, quorum};
 
 use super::{alarms, recovery};
 use crate::observe::Sight;
@@ -17,7 +17,7 @@ pub fn conditions(
     before: &[Condition],
     now: Timestamp,
 ) -> Vec<Condition> {
-    let mut all = vec![available(sight, plan), progressing(plan), degraded(sight, plan)];
+    let mut all = vec![available(sight, plan), progressing(sight, plan), degraded(sight, plan)];
     all.push(paused(cluster));
     let written = sight.cluster.status.clone().unwrap_or_default();
     all.extend(recovery::claims(&written, plan, before));
@@ -37,6 +37,12 @@ pub type Claim = (&'static str, &'static str, &'static str, String);
 fn available(sight: &Sight, plan: &Plan) -> Claim {
     let type_ = condition::AVAILABLE;
     let Some(members) = sight.members() else {
+        if is_locked(sight, plan) {
+            // A restored first member is in no service before the operator could finish.
+            let is_served = sight.observed.has_served() && sight.observed.record.restore.is_none();
+            let status = if is_served { status::TRUE } else { status::FALSE };
+            return (type_, status, reason::AUTH_REQUIRED, plan.message.clone());
+        }
         let why = match plan.phase {
             Phase::QuorumLost | Phase::Recovering | Phase::Unrecoverable => reason::QUORUM_LOST,
             Phase::Creating => reason::CREATING,
@@ -58,8 +64,15 @@ fn available(sight: &Sight, plan: &Plan) -> Claim {
     }
 }
 
-fn progressing(plan: &Plan) -> Claim {
+/// Nothing but a user of etcd's is missing.
+fn is_locked(sight: &Sight, plan: &Plan) -> bool {
+    let mut pods = sight.observed.pods.values();
+    plan.phase == Phase::Failed && pods.any(|pod| matches!(pod.state, PodState::Locked { .. }))
+}
+
+fn progressing(sight: &Sight, plan: &Plan) -> Claim {
     let (status, reason) = match plan.phase {
+        Phase::Failed if is_locked(sight, plan) => (status::FALSE, reason::AUTH_REQUIRED),
         Phase::Creating => (status::TRUE, reason::CREATING),
         Phase::Scaling => (status::TRUE, reason::SCALING),
         Phase::Healing => (status::TRUE, reason::HEALING),
@@ -80,6 +93,9 @@ fn degraded(sight: &Sight, plan: &Plan) -> Claim {
             (type_, status::TRUE, reason::QUORUM_LOST, plan.message.clone())
         }
         (_, Phase::NoQuorum) => (type_, status::TRUE, reason::NO_QUORUM, plan.message.clone()),
+        (_, Phase::Failed) if is_locked(sight, plan) => {
+            (type_, status::TRUE, reason::AUTH_REQUIRED, plan.message.clone())
+        }
         (_, Phase::Failed) => (type_, status::TRUE, reason::WAITING, plan.message.clone()),
         (Some(members), _) => {
             if let Some((reason, alarm)) = alarms::told(sight) {

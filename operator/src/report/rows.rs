@@ -103,6 +103,7 @@ fn trouble(sight: &Sight, number: Option<u32>) -> String {
         PodState::RestoreRefused(why) => format!("its backup was refused: {why}"),
         PodState::CrashLooping(_) => "it crash-loops".into(),
         PodState::Failed(_) => "its pod failed".into(),
+        PodState::Locked { .. } => "it asks for a user and a password".into(),
         PodState::Unlabelled => "its pod's labels were changed".into(),
         PodState::Corrupt => "its data differs from the others'".into(),
         PodState::Running { .. } => match sight.etcd.answers.get(&number).map(|a| &a.status) {

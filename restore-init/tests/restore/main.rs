@@ -10,6 +10,7 @@
 )]
 
 mod backup;
+mod clients;
 mod etcdutls;
 mod installed;
 mod killed;

@@ -5,6 +5,8 @@
 //! other (`.config/nextest.toml`), and every other scenario has patience for what they do. Run them
 //! inside the local Kubernetes, as `cargo xtask test` and `cargo xtask kube exec` do.
 
+mod api_server;
+mod auth;
 mod backups;
 mod clash;
 mod clients;

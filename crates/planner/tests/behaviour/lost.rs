@@ -35,6 +35,28 @@ fn members_whose_labels_were_changed_are_not_lost() {
     assert!(message.contains("put them back"), "{message}");
 }
 
+/// A backup brought its authentication back, or a person switched it on.
+#[test]
+fn members_that_serve_users_only_are_left_alone_and_a_person_is_asked() {
+    let locked = || {
+        cluster(3)
+            .pod_is(5, PodState::Locked { ready: true })
+            .pod_is(6, PodState::Locked { ready: true })
+            .no_quorum()
+    };
+    let plan = locked().plan();
+    assert_eq!((plan.step, plan.phase), (None, Phase::Failed), "{}", plan.message);
+    assert!(
+        plan.message.contains("exec -it orders-0005 -c etcd -- etcdctl --user=root auth disable")
+    );
+    let one = cluster(3).pod_is(5, PodState::Locked { ready: true }).down(6).no_quorum();
+    let (phase, message) = sentence(&one);
+    assert_eq!(phase, Phase::NoQuorum, "one of three is no quorum: {message}");
+    assert!(message.contains("orders-0005 (its etcd asks for a user"), "{message}");
+    let answering = cluster(3).pod_is_silent(5, PodState::Locked { ready: true });
+    assert_ne!(answering.phase(), Phase::Failed, "it has just been switched off");
+}
+
 #[test]
 fn one_lost_voter_of_three_is_not_a_lost_quorum() {
     let (phase, message) = sentence(&cluster(3).without_pod(6).no_quorum());

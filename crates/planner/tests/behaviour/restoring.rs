@@ -54,6 +54,17 @@ fn a_new_cluster_waits_until_it_is_known_what_to_restore() {
 }
 
 #[test]
+fn a_first_member_that_came_back_with_authentication_stays_until_a_person_lets_the_operator_in() {
+    let locked = manual().restored(0, "b-2", PodState::Locked { ready: true });
+    let plan = locked.plan();
+    assert_eq!((plan.step, plan.phase), (None, Phase::Failed), "{}", plan.message);
+    assert!(plan.message.contains("orders-0000 is restored, and no client"), "{}", plan.message);
+    assert!(plan.message.contains("auth disable"), "{}", plan.message);
+    let step = answers(locked, 0, RESTORED_ID).edit_pod(0, |pod| pod.state = running()).step();
+    assert_eq!(step, Some(Step::MarkServed { number: 0 }), "and then it goes on");
+}
+
+#[test]
 fn what_is_restored_is_recorded_before_the_first_member_is_made() {
     let record = unserved().from(found()).records();
     assert_eq!(record.cause, Cause::Manual);

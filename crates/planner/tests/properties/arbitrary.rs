@@ -81,6 +81,7 @@ pub(crate) fn pod_state() -> impl Strategy<Value = PodState> {
         Just(PodState::DataLost),
         Just(PodState::Unlabelled),
         Just(PodState::Corrupt),
+        any::<bool>().prop_map(|ready| PodState::Locked { ready }),
         Just(PodState::RestoreRefused("page 7 is damaged".into())),
         (any::<bool>(), 0..3u32, time()).prop_map(|(ready, restarts, since)| PodState::Running {
             ready,
