@@ -14,6 +14,12 @@ pub(crate) enum Problem {
     Archive(#[from] archive::Error),
     #[error("{0}")]
     NoBackup(String),
+    /// Its manifest was read a moment ago.
+    #[error(
+        "backup {0} was deleted while it was being read, as retention or a person does; restore another, \
+         and let nobody prune there meanwhile"
+    )]
+    Vanished(String),
     #[error(
         "the manifest of backup {backup} is not the one that was asked for: its SHA-256 is {found}; it was \
          replaced, or the digest is of another backup"
@@ -55,12 +61,21 @@ impl Problem {
         move |source| Self::Disk { doing: doing.into(), source }
     }
 
+    /// The same once the manifest of `backup` was read: what is missing then went since.
+    pub(crate) fn while_reading(self, backup: &str) -> Self {
+        match self {
+            Self::Archive(archive::Error::NotFound(_)) => Self::Vanished(backup.to_owned()),
+            other => other,
+        }
+    }
+
     /// A fixed word for events, conditions and metric labels.
     pub(crate) fn reason(&self) -> &'static str {
         match self {
             Self::Usage(_) => "Usage",
             Self::Archive(error) => error.reason(),
             Self::NoBackup(_) => "NoBackup",
+            Self::Vanished(_) => "BackupDeleted",
             Self::OtherManifest { .. } => "OtherManifest",
             Self::Snapshot { .. } | Self::Contradiction { .. } => "Damaged",
             Self::Incompatible(_) => "IncompatibleVersion",
@@ -84,9 +99,10 @@ impl Problem {
             Self::Usage(_) => Fault::Usage,
             Self::Archive(error) => fault_of(error),
             Self::NoBackup(_) => Fault::Store,
-            Self::OtherManifest { .. } | Self::Snapshot { .. } | Self::Contradiction { .. } => {
-                Fault::Backup
-            }
+            Self::Vanished(_)
+            | Self::OtherManifest { .. }
+            | Self::Snapshot { .. }
+            | Self::Contradiction { .. } => Fault::Backup,
             Self::Foreign(_) | Self::Busy(_) => Fault::DataDir,
             Self::NoRoom { .. } | Self::Disk { .. } | Self::Stalled(_) => Fault::Disk,
             Self::Etcdutl { .. } if self.reason() == "NoSpace" => Fault::Disk,
@@ -157,6 +173,18 @@ mod tests {
         for problem in [Problem::Incompatible(text()), Problem::Foreign(text())] {
             assert!(!problem.is_retryable() && problem.fault() != Fault::Backup, "{problem:?}");
         }
+    }
+
+    /// As happens to whoever reads a bucket with credentials that may not note it there.
+    #[test]
+    fn a_backup_that_is_deleted_while_it_is_read_is_told_as_such_and_another_is_offered() {
+        let vanished =
+            Problem::Archive(Error::NotFound("x/data.db.gz".into())).while_reading("7-x");
+        assert!(!vanished.is_retryable() && vanished.fault() == Fault::Backup);
+        let said = vanished.to_string();
+        assert!(said.starts_with("backup 7-x was deleted while it was being read"), "{said}");
+        let other = Problem::Archive(Error::Unavailable("x".into())).while_reading("7-x");
+        assert_eq!(other.reason(), "Unavailable");
     }
 
     #[test]
