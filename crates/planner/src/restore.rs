@@ -99,12 +99,12 @@ impl<'a> Restoring<'a> {
         if let PodState::RestoreRefused(why) = &pod.state {
             return refusal::plan(self, number, why);
         }
-        match bootstrap::hopeless(self.desired, pod, now) {
-            Some(why) => self.delete(number, why),
-            None => self.wait(number, pod),
         if let Some(plan) = locked::first_member(self.desired, self.observed, number) {
             return plan;
         }
+        match bootstrap::hopeless(self.desired, pod, now) {
+            Some(why) => self.delete(number, why),
+            None => self.wait(number, pod),
         }
     }
 
