@@ -1,6 +1,6 @@
 //! One stage of a backup alone, for the benchmark: what the whole is compared with.
 //!
-//! `backup-stage stream ETCD-URL` | `backup-stage check FILE` | `backup-stage gzip FILE` | `backup-stage upload FILE STORE-URL`
+//! `backup-stage stream ETCD-URL [MB/S]` | `backup-stage check FILE` | `backup-stage gzip FILE` | `backup-stage upload FILE STORE-URL`
 
 use std::path::Path;
 use std::time::Duration;
@@ -10,7 +10,7 @@ use archive::{gzip::Compressor, location::Location, store::Patience};
 use bytes::Bytes;
 use etcd::{Endpoint, MemberClient, Timeouts};
 use sha2::{Digest, Sha256};
-use tokio::io::AsyncReadExt;
+use tokio::{io::AsyncReadExt, time::Instant};
 
 /// As etcd sends it.
 const PIECE: usize = 32 << 10;
@@ -21,7 +21,8 @@ async fn main() -> Result<()> {
     let args: Vec<String> = std::env::args().skip(1).collect();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args.as_slice() {
-        ["stream", url] => Box::pin(stream(url)).await,
+        ["stream", url] => Box::pin(stream(url, None)).await,
+        ["stream", url, rate] => Box::pin(stream(url, Some(rate.parse()?))).await,
         ["check", file] => check(Path::new(file)).await,
         ["gzip", file] => gzip(Path::new(file)).await,
         ["upload", file, store] => upload(Path::new(file), store).await,
@@ -29,12 +30,18 @@ async fn main() -> Result<()> {
     }
 }
 
-/// etcd sends, nobody looks.
-async fn stream(url: &str) -> Result<()> {
+/// etcd sends, nobody looks; at most so many MB in a second are taken.
+async fn stream(url: &str, rate: Option<u64>) -> Result<()> {
     let endpoint = Endpoint { url: url.to_owned(), server_name: None };
     let client = MemberClient::connect(&endpoint, &Timeouts::default()).await?;
     let mut stream = client.snapshot(Duration::from_secs(30)).await?;
-    while stream.next().await?.is_some() {}
+    let (start, mut bytes) = (Instant::now(), 0_u64);
+    while let Some(piece) = stream.next().await? {
+        bytes += u64::try_from(piece.len())?;
+        if let Some(rate) = rate {
+            tokio::time::sleep_until(start + Duration::from_micros(bytes / rate.max(1))).await;
+        }
+    }
     Ok(())
 }
 

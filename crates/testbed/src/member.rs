@@ -83,6 +83,11 @@ impl Process {
         self.folder.join(&self.place.name)
     }
 
+    /// The running process.
+    pub fn id(&self) -> Option<u32> {
+        self.child.as_ref().map(Child::id)
+    }
+
     /// SIGKILL, and waits for the end.
     pub fn kill(&mut self) {
         if let Some(mut child) = self.child.take() {

@@ -39,11 +39,13 @@ impl Etcdutl {
             Some(program) => program.to_owned(),
             None => on_path(env::var_os("PATH").as_deref()).unwrap_or(IN_THE_IMAGE.into()),
         };
-        let version = ask(&program, &["version"]).await?;
+        let (version, help) = tokio::try_join!(
+            ask(&program, &["version"]),
+            ask(&program, &["snapshot", "restore", "--help"])
+        )?;
         let version = version.lines().find_map(|line| line.strip_prefix("etcdutl version: "));
         let unknown = || no_etcdutl(&program, "it does not say its version");
         let version = version.ok_or_else(unknown)?.trim().to_owned();
-        let help = ask(&program, &["snapshot", "restore", "--help"]).await?;
         let raises_revisions =
             help.contains("--bump-revision") && help.contains("--mark-compacted");
         Ok(Self { program, version, raises_revisions })
