@@ -30,7 +30,7 @@ pub(crate) enum Bench {
     Operator(Options),
     /// What a backup costs, beside its stages and beside etcdctl, gzip and an upload
     Backup(backup::Options),
-    /// What a restore costs, beside `etcdutl snapshot restore` alone
+    /// What a restore costs, beside `etcdutl snapshot restore` alone, and how long a cluster is away
     Restore(restore::Options),
 }
 
@@ -64,13 +64,10 @@ impl Bench {
             let inside = inside::run(options.runs, options.json);
             return Box::pin(inside).await.map(|()| ExitCode::SUCCESS);
         }
-        let progress = Progress::new();
-        let was_up = LocalKube::attach().ok();
-        let measured = measure(&options, was_up.as_ref(), &progress).await;
-        if was_up.is_none() {
-            localkube::down(&progress).await?;
-        }
-        measured.map(|()| ExitCode::SUCCESS)
+        let mut args = vec!["operator".to_owned(), "--inside".to_owned()];
+        args.extend(["--runs".to_owned(), options.runs.to_string()]);
+        args.extend(options.json.then(|| "--json".to_owned()));
+        on_the_local_kubernetes(args, &Progress::new()).await.map(|()| ExitCode::SUCCESS)
     }
 }
 
@@ -82,14 +79,27 @@ fn say_panics() {
     }));
 }
 
-async fn measure(options: &Options, was_up: Option<&LocalKube>, progress: &Progress) -> Result<()> {
+/// Runs this program's `bench` with these arguments inside the local Kubernetes, which is brought up for it
+/// if it is not, and then taken down again.
+async fn on_the_local_kubernetes(args: Vec<String>, progress: &Progress) -> Result<()> {
+    let was_up = LocalKube::attach().ok();
+    let measured = run_inside(args, was_up.as_ref(), progress).await;
+    if was_up.is_none() {
+        localkube::down(progress).await?;
+    }
+    measured
+}
+
+async fn run_inside(
+    args: Vec<String>,
+    was_up: Option<&LocalKube>,
+    progress: &Progress,
+) -> Result<()> {
     crate::images::run().await?;
     let nodes = was_up.map_or(usize::from(MOST_NODES), |kube| kube.nodes().len());
     localkube::up(u8::try_from(nodes).unwrap_or(MOST_NODES), progress).await?;
     let program = std::env::current_exe().context("finding this program")?;
-    let mut args = vec!["bench".to_owned(), "operator".to_owned(), "--inside".to_owned()];
-    args.extend(["--runs".to_owned(), options.runs.to_string()]);
-    args.extend(options.json.then(|| "--json".to_owned()));
+    let args = std::iter::once("bench".to_owned()).chain(args).collect::<Vec<String>>();
     let mut inside = Command::from(LocalKube::attach()?.inside(program, args));
     let mut child = inside.stdin(Stdio::null()).kill_on_drop(true).spawn()?;
     let ended = tokio::time::timeout(LIMIT, child.wait()).await;

@@ -9,7 +9,7 @@ use anyhow::{Context, Result};
 use api::sidecar::{ClusterIdentity, SidecarConfig};
 use api::v1beta1::BackupPolicy;
 use rcgen::{CertificateParams, KeyPair};
-use testbed::s3;
+use tokio::process::Command;
 
 use super::watch::resident;
 
@@ -17,14 +17,22 @@ const LIMIT: Duration = Duration::from_mins(3);
 /// Until whatever a backup needed is given back.
 const REST: Duration = Duration::from_secs(5);
 
-/// MiB that a sidecar holds after its first backup, with the next an hour away.
+/// MiB that are resident.
+pub(super) struct Memory {
+    /// Everything.
+    pub(super) all: f64,
+    /// What it wrote to. The rest are pages of the program, which all sidecars of a node share and the
+    /// system takes back when it needs them.
+    pub(super) own: f64,
+}
+
+/// What a sidecar holds after its first backup, with the next an hour away.
 pub(super) async fn memory(
-    sidecar: &Path,
+    mut serve: Command,
     folder: &Path,
     etcd: &str,
     store: String,
-    s3: &s3::Server,
-) -> Result<f64> {
+) -> Result<Memory> {
     let config = SidecarConfig {
         cluster: ClusterIdentity {
             namespace: "bench".to_owned(),
@@ -42,10 +50,9 @@ pub(super) async fn memory(
     std::fs::write(&file, serde_json::to_vec(&config)?).context("writing the configuration")?;
     certificates(folder)?;
     let health = free_address()?;
-    let mut serve = command(sidecar);
     serve.arg("serve").arg("--config").arg(&file).arg("--tls-dir").arg(folder);
     serve.args(["--listen", "127.0.0.1:0", "--health-listen", &health, "--log", "warn"]);
-    let child = serve.envs(s3.environment()).spawn().context("starting the sidecar")?;
+    let child = serve.spawn().context("starting the sidecar")?;
     let id = child.id().context("the sidecar has no process id")?;
     until("the first backup", LIMIT, async || {
         let metrics = metrics(&health).await.unwrap_or_default();
@@ -56,7 +63,8 @@ pub(super) async fn memory(
     })
     .await?;
     tokio::time::sleep(REST).await;
-    resident(id, "VmRSS:").context("the sidecar has died")
+    let read = |line| resident(id, line).context("the sidecar has died");
+    Ok(Memory { all: read("VmRSS:")?, own: read("RssAnon:")? })
 }
 
 async fn metrics(address: &str) -> Result<String> {

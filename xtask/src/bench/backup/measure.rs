@@ -13,11 +13,13 @@ use testbed::s3;
 use tokio::process::Command;
 
 use super::watch::{self, Cost};
-use super::{Programs, data, idle, latency};
+use super::{Programs, data, idle};
 use crate::bench::figure::Figure;
 
-/// How long puts are made for their 99th percentile.
-const WRITING: Duration = Duration::from_secs(15);
+mod puts;
+
+use puts::Latencies;
+
 const BUCKET: &str = "bench";
 /// The folder of the backup that is measured.
 const WHOLE: &str = "whole";
@@ -41,7 +43,7 @@ pub(super) async fn size(
     let folder = tempfile::tempdir_in(workspace().join("target"))?;
     let quota = ["--quota-backend-bytes=8589934592"];
     let etcd = Box::pin(Cluster::start_with(Version::V3_6, 1, &quota)).await;
-    let s3 = s3::Server::start().await;
+    let s3 = s3::Server::start_in_memory().await;
     s3.create_bucket(BUCKET).await;
     let bench = Bench { programs, etcd, s3, folder };
     let filling = Box::pin(data::fill(bench.url(), megabytes * 1_000_000));
@@ -75,10 +77,8 @@ struct Stages {
 struct Ours {
     whole: Cost,
     stored: f64,
-    /// 99th percentiles of puts without and with it.
-    latencies: [f64; 2],
-    /// MiB at rest.
-    idle: f64,
+    latencies: Latencies,
+    idle: idle::Memory,
 }
 
 impl Stages {
@@ -159,27 +159,15 @@ impl Bench<'_> {
     fn once(&self, mut program: Command, folder: &str) -> Command {
         program.args(["once", "--endpoints", self.url(), "--cluster", "bench"]);
         program.args(["--store", &self.store(folder), "--log", "warn"]);
-        program.envs(self.s3.environment());
+        program.envs(self.programs.environment.iter().cloned()).envs(self.s3.environment());
         program
     }
 
-    /// The 99th percentiles of puts, without a backup and during one on one processor.
-    async fn latencies(&self, progress: &Progress) -> Result<[f64; 2]> {
-        let quiet = Box::pin(latency::p99(self.url(), WRITING, async { Ok(()) }));
-        let quiet = progress.step("puts without a backup", WRITING, quiet).await?;
-        let backup = async {
-            let mut once = self.once(watch::on_one_processor(&self.programs.sidecar), "busy");
-            watch::run(&mut once).await.map(drop)
-        };
-        // As long as the backup takes, and no longer: what comes after it does not count.
-        let busy = Box::pin(latency::p99(self.url(), Duration::ZERO, backup));
-        Ok([quiet, progress.step("puts during a backup", WRITING, busy).await?])
-    }
-
-    /// MiB of a sidecar that has taken its first backup and waits for the next.
-    async fn idle(&self) -> Result<f64> {
-        let (folder, store) = (self.folder.path(), self.store("idle"));
-        idle::memory(&self.programs.sidecar, folder, self.url(), store, &self.s3).await
+    /// The memory of a sidecar that has taken its first backup and waits for the next.
+    async fn idle(&self) -> Result<idle::Memory> {
+        let mut sidecar = command(&self.programs.sidecar);
+        sidecar.envs(self.programs.environment.iter().cloned()).envs(self.s3.environment());
+        idle::memory(sidecar, self.folder.path(), self.url(), self.store("idle")).await
     }
 }
 
@@ -191,8 +179,8 @@ fn figures(
 ) -> Result<Vec<Figure>> {
     let one = |name, unit, goal, value| Figure::new(name, unit, goal, vec![value]);
     let by_hand = theirs.save.seconds + theirs.gzip.seconds + theirs.upload.seconds;
-    let (Ours { whole, stored, latencies: [quiet, busy], idle }, seconds) =
-        (ours, ours.whole.seconds);
+    let (Ours { whole, stored, latencies, idle }, seconds) = (ours, ours.whole.seconds);
+    let Latencies { quiet, saving, sending, backup } = latencies;
     let packed = bytes(&bench.packed())?;
     Ok(vec![
         one("the whole backup", "s", None, seconds)
@@ -209,10 +197,14 @@ fn figures(
         one("stored bytes by gzip -6", "×", Some(1.02), stored / packed),
         one("stored bytes by raw bytes", "×", None, stored / bytes(&bench.raw())?),
         one("peak memory of the backup", "MiB", Some(48.0), whole.peak_mib),
-        one("memory at rest", "MiB", Some(15.0), *idle),
-        one("put, 99th percentile, no backup", "ms", None, *quiet),
-        one("put, 99th percentile, backup on one processor", "ms", None, *busy),
-        one("the second by the first", "×", Some(1.2), busy / quiet),
+        one("memory at rest", "MiB", Some(15.0), idle.all),
+        one("of which its own, not pages of the program", "MiB", None, idle.own),
+        one("put, 99th percentile, nothing else", "ms", None, *quiet),
+        one("the same while etcdctl saves snapshots", "ms", None, *saving),
+        one("the same while etcd only sends snapshots", "ms", None, *sending),
+        one("the same during backups", "ms", None, *backup),
+        one("the last by the first", "×", Some(1.2), backup / quiet),
+        one("the last by that while etcd only sends", "×", None, backup / sending),
     ])
 }
 

@@ -6,6 +6,7 @@ mod idle;
 mod latency;
 mod measure;
 mod programs;
+mod share;
 pub(super) mod watch;
 
 pub(super) use programs::Programs;
@@ -21,6 +22,9 @@ pub(crate) struct Options {
     /// Sizes of the database in MB; the largest that the goals name takes 4000
     #[arg(long, value_delimiter = ',', default_values_t = [250, 1100])]
     megabytes: Vec<u64>,
+    /// Measure the programs that were built last, and build none
+    #[arg(long)]
+    as_built: bool,
     /// Print JSON and not a table
     #[arg(long)]
     json: bool,
@@ -29,7 +33,7 @@ pub(crate) struct Options {
 /// Measures each size and prints.
 pub(super) async fn run(options: &Options) -> Result<()> {
     let progress = Progress::new();
-    let programs = Programs::get(&progress).await?;
+    let programs = Programs::get(options.as_built, &progress).await?;
     for &megabytes in &options.megabytes {
         progress.say(&format!("        a database of {megabytes} MB"));
         let figures = Box::pin(measure::size(megabytes, &programs, &progress)).await?;

@@ -3,7 +3,6 @@
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
-use ::tests::command::command;
 use anyhow::{Context, Result, ensure};
 use tokio::process::Command;
 
@@ -55,15 +54,10 @@ pub(in crate::bench) fn resident(id: u32, line: &str) -> Option<f64> {
     Some(kib / 1024.0)
 }
 
-/// A program that may use one processor alone.
-pub(in crate::bench) fn on_one_processor(program: &std::path::Path) -> Command {
-    let mut limited = command("taskset");
-    limited.args(["--cpu-list", "0"]).arg(program);
-    limited
-}
-
 #[cfg(test)]
 mod tests {
+    use ::tests::command::command;
+
     use super::*;
 
     #[test]
