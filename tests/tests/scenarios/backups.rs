@@ -20,7 +20,7 @@ use tests::scenario::{PATIENCE, Sandbox, TestCluster, request};
 const CLAIM: &str = "kv-pvc";
 
 /// The status of the backups once it is as wanted.
-async fn backups(
+pub(crate) async fn backups(
     cluster: &TestCluster,
     what: &str,
     is_so: impl Fn(&BackupServiceStatus) -> bool,

@@ -4,15 +4,18 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
-use api::v1beta1::Cluster;
+use api::v1beta1::{Backup, Cluster};
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::api::core::v1::{Pod, Service};
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{ConfigMap, PersistentVolumeClaim, Pod, Secret, Service};
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::api::policy::v1::PodDisruptionBudget;
 use kube::api::ListParams;
 use kube::{Resource, ResourceExt};
 use serde_json::json;
-use tests::scenario::{Changes, Sandbox, holds_for, operator, request};
+use tests::scenario::{Changes, Place, Sandbox, holds_for, open_volume, operator, request};
+
+use crate::backups::backups;
 
 /// Long enough for two looks at a cluster at rest.
 const REST: Duration = Duration::from_secs(40);
@@ -21,8 +24,12 @@ const REST: Duration = Duration::from_secs(40);
 async fn at_rest_the_operator_writes_nothing() -> Result<()> {
     Sandbox::run("rest", async |sandbox| {
         let changes = Changes::counted(sandbox).await?;
-        let cluster = sandbox.cluster("rest", json!({"size": 3})).await?;
+        // Its sidecar has nothing to do either, for an hour.
+        let backup = Place::Volume.policy(&json!({"backupIntervalInSecond": 3600}));
+        let cluster = sandbox.cluster("rest", json!({"size": 3, "backup": backup})).await?;
+        open_volume(sandbox, "rest").await?;
         cluster.whole(3).await?;
+        backups(&cluster, "the first backup", |told| told.backups == 1).await?;
         // The last Events of the creation may still be on their way.
         let before = settled(sandbox).await?;
         let asked = changes.count().await?;
@@ -36,7 +43,7 @@ async fn at_rest_the_operator_writes_nothing() -> Result<()> {
         })
         .await?;
         operator::leader(&sandbox.client).await?;
-        ensure!(before.len() >= 8, "only {} objects were looked at", before.len());
+        ensure!(before.len() >= 16, "only {} objects were looked at", before.len());
         Ok(())
     })
     .await
@@ -66,6 +73,11 @@ pub(crate) async fn written(sandbox: &Sandbox) -> Result<BTreeMap<String, String
     all.extend(versions::<Event>(sandbox).await?.into_iter().filter(|(n, _)| n.contains("rest.")));
     all.extend(managed::<PodDisruptionBudget>(sandbox).await?);
     all.extend(managed::<Pod>(sandbox).await?);
+    all.extend(managed::<Deployment>(sandbox).await?);
+    all.extend(managed::<PersistentVolumeClaim>(sandbox).await?);
+    all.extend(versions::<ConfigMap>(sandbox).await?);
+    all.extend(versions::<Secret>(sandbox).await?);
+    all.extend(versions::<Backup>(sandbox).await?);
     Ok(all)
 }
 

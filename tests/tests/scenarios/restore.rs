@@ -10,8 +10,8 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use api::v1beta1::{ClusterStatus, Phase, RestoreCause};
 use etcd::KeyValue;
-use k8s_openapi::api::core::v1::Pod;
-use kube::ResourceExt;
+use k8s_openapi::api::core::v1::{Namespace, Pod};
+use kube::{Api, ResourceExt};
 use serde_json::{Value, json};
 use tests::scenario::{
     Bucket, Look, PATIENCE, Place, Sandbox, TestCluster, holds_for, open_volume, request, until,
@@ -139,19 +139,31 @@ async fn a_backup_on_a_volume_is_restored_into_a_cluster_with_a_bucket() -> Resu
     .await
 }
 
-/// Seed test A17: only the bucket is left, and the new cluster is in another namespace.
+/// Seed test A17: only the bucket is left, and the new cluster is in another namespace. That of the old
+/// one is gone with all that was in it, and what it had stored is not.
 #[tokio::test]
 async fn from_a_bucket_alone_in_another_namespace() -> Result<()> {
-    Sandbox::run("restore-bucket", async |old| {
-        let bucket = Bucket::start(old).await?;
-        let place = Place::Bucket(Box::new(bucket));
-        let source = filled_in(old, "kv", 1, &place).await?;
-        let before = keys(&source).await?;
-        backup_now(old, "last").await?;
-        let namespace = old.namespace().to_owned();
+    Sandbox::run("restore-here", async |new| {
+        let place = Place::bucket(new).await?;
         let Place::Bucket(bucket) = &place else { return Ok(()) };
-        Sandbox::run("restore-here", async |new| in_another(new, bucket, &namespace, &before).await)
-            .await
+        let mut left = None;
+        Sandbox::run("restore-bucket", async |old| {
+            bucket.keys(&old.api(), testbed::s3::SECRET_KEY).await?;
+            let source = filled_in(old, "kv", 1, &place).await?;
+            backup_now(old, "last").await?;
+            left = Some((old.namespace().to_owned(), keys(&source).await?));
+            // With the last backup, for which a namespace that goes leaves no time.
+            deleted(old, &source).await
+        })
+        .await?;
+        let (namespace, before) = left.context("nothing was left")?;
+        let namespaces: Api<Namespace> = Api::all(new.client.clone());
+        until("the old namespace to be gone", PATIENCE, async || {
+            let there = request(namespaces.get_opt(&namespace)).await?;
+            Ok(Look::claim(there.is_none(), || format!("{:?}", there.and_then(|it| it.status))))
+        })
+        .await?;
+        in_another(new, bucket, &namespace, &before).await
     })
     .await
 }

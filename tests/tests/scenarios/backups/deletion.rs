@@ -120,6 +120,8 @@ async fn only_the_first_is_left(
     until("the second's archive and its records to be gone", PATIENCE, async || {
         let archive = place.archive(sandbox, second).await?;
         let records = request(sandbox.api::<Backup>().list(&ListParams::default())).await?.items;
+        let owned = records.iter().find(|one| !one.owner_references().is_empty());
+        ensure!(owned.is_none(), "a record goes with its owner: {owned:?}");
         let of = |uid: &str| {
             let label = |backup: &&Backup| {
                 backup.labels().get(api::labels::CLUSTER_UID).map(String::as_str) == Some(uid)
