@@ -23,5 +23,6 @@ mod restore;
 mod seed;
 mod spec;
 mod strangers;
+mod watchers;
 
 use tests::scenario::kept;
