@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use etcd_client::{
-    AlarmAction, AlarmType, Channel as AnyChannel, Client, ConnectOptions, MemberAddOptions,
+    AlarmAction, AlarmOptions, AlarmType, Channel as AnyChannel, Client, ConnectOptions,
+    MemberAddOptions,
 };
 use tokio::time::timeout;
 
@@ -141,6 +142,16 @@ impl MemberClient {
             Some(Alarm { member_id: MemberId(raised.member_id()), kind })
         };
         Ok(answer.alarms().iter().filter_map(alarm).collect())
+    }
+
+    /// Takes one alarm away. Whether there is one does not matter.
+    pub async fn disarm(&self, alarm: Alarm) -> Result<(), Error> {
+        let mut client = self.led.maintenance_client();
+        let mut of = AlarmOptions::new();
+        of.with_member(alarm.member_id.0);
+        let asking = client.alarm(AlarmAction::Deactivate, alarm.kind.written(), Some(of));
+        self.call("alarm disarm", self.timeouts.change, asking).await?;
+        Ok(())
     }
 
     /// The member's whole database as `etcdctl snapshot save` would write it; answered without quorum

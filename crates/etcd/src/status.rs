@@ -94,6 +94,13 @@ pub enum AlarmKind {
 }
 
 impl AlarmKind {
+    pub(crate) fn written(self) -> AlarmType {
+        match self {
+            Self::NoSpace => AlarmType::Nospace,
+            Self::Corrupt => AlarmType::Corrupt,
+        }
+    }
+
     /// `None` for etcd's "no alarm".
     pub(crate) fn read(kind: AlarmType) -> Option<Self> {
         match kind {

@@ -114,6 +114,7 @@ impl Actor<'_> {
         cluster_id: u64,
         number: u32,
     ) -> Result<Outcome, Error> {
+        self.disarm().await?;
         let name = self.cluster.name.member(number);
         let pod = self.sight.pods.get(&number);
         let runs = pod.and_then(|pod| pod.annotations().get(annotations::ETCD_VERSION).cloned());
@@ -126,6 +127,21 @@ impl Actor<'_> {
             conclude(status);
         })
         .await
+    }
+
+    /// Alarms come back with the data. As long as one is up, etcd refuses writes or everything, and
+    /// nobody would take away one of a member that is there no more.
+    async fn disarm(&self) -> Result<(), Error> {
+        let what = "disarming alarms of members that are there no more";
+        let failed = |source| Error::Etcd { what, source };
+        // A restore is finished only on a list.
+        let Some((list, etcd)) = &self.sight.etcd.list else { return Ok(()) };
+        for alarm in etcd.alarms().await.map_err(failed)? {
+            if !list.members.iter().any(|member| member.id == alarm.member_id) {
+                etcd.disarm(alarm).await.map_err(failed)?;
+            }
+        }
+        Ok(())
     }
 
     /// The quorum is back, so there is nothing to restore.
@@ -158,6 +174,7 @@ fn conclude(status: &mut ClusterStatus) {
     };
     let revision = backup.revision.saturating_add(raised_by.unwrap_or_default());
     status.highest_revision = status.highest_revision.max(Some(revision));
+    let refused: Vec<String> = refused.into_iter().filter(|id| *id != backup.id).collect();
     let refused = match refused.as_slice() {
         [] => String::new(),
         refused => format!("; refused before it, since damaged: {}", refused.join(", ")),

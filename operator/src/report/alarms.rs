@@ -12,7 +12,9 @@ use crate::observe::Sight;
 /// Reason and sentence of the worst alarm; none while there is none.
 pub fn told(sight: &Sight) -> Option<(&'static str, String)> {
     let alarms = sight.etcd.alarms(sight.observed.record.cluster_id.map(ClusterId));
-    let of = |kind| alarms.iter().filter(|it| it.kind == kind).copied().collect::<Vec<_>>();
+    let is_there = |alarm: &&Alarm| is_of_member(sight, alarm);
+    let all = |kind| alarms.iter().filter(move |it| it.kind == kind);
+    let of = |kind| all(kind).filter(is_there).copied().collect::<Vec<_>>();
     let (corrupt, full) = (of(AlarmKind::Corrupt), of(AlarmKind::NoSpace));
     if !corrupt.is_empty() {
         let message = format!(
@@ -23,6 +25,9 @@ pub fn told(sight: &Sight) -> Option<(&'static str, String)> {
         );
         return Some((reason::CORRUPT, message));
     }
+    if all(AlarmKind::Corrupt).next().is_some() {
+        return Some((reason::CORRUPT, of_nobody("answers no reads and no writes", "CORRUPT")));
+    }
     let message = || {
         format!(
             "etcd refuses writes, since the database of {} is full: compact, run `etcdctl defrag` \
@@ -30,7 +35,26 @@ pub fn told(sight: &Sight) -> Option<(&'static str, String)> {
             names(sight, &full)
         )
     };
-    (!full.is_empty()).then(|| (reason::NO_SPACE, message()))
+    if !full.is_empty() {
+        return Some((reason::NO_SPACE, message()));
+    }
+    let of_nobody = || of_nobody("refuses writes", "NOSPACE");
+    all(AlarmKind::NoSpace).next().map(|_| (reason::NO_SPACE, of_nobody()))
+}
+
+/// Whether the alarm is about one of the members; as long as these are not known it may be.
+fn is_of_member(sight: &Sight, alarm: &Alarm) -> bool {
+    let is_it = |member: &planner::Member| member.id == alarm.member_id.0;
+    // etcd's words did not name the member.
+    alarm.member_id.0 == 0 || sight.members().is_none_or(|all| all.members.iter().any(is_it))
+}
+
+/// It was removed, or the alarm came with a backup: nothing is wrong with those that are there.
+fn of_nobody(what: &str, kind: &str) -> String {
+    format!(
+        "etcd {what}, since a {kind} alarm is up of a member that is there no more: run `etcdctl \
+         alarm disarm`; no member needs to be replaced for it"
+    )
 }
 
 /// The message of a cluster in which an alarm is up says that too.
@@ -164,6 +188,20 @@ mod tests {
             };
             assert_eq!(events(&report("etcdserver: no leader"), &status), [(true, reason)]);
             assert_eq!(events(&status, &status), []);
+        }
+    }
+
+    #[test]
+    fn an_alarm_of_a_member_that_is_there_no_more_is_no_reason_to_delete_anybody() {
+        for (complaint, reason) in [
+            ("memberID:12345 alarm:NOSPACE ", reason::NO_SPACE),
+            ("memberID:12345 alarm:CORRUPT ", reason::CORRUPT),
+        ] {
+            let status = report(complaint);
+            assert_eq!(claim(&status, condition::AVAILABLE), ("False".into(), reason.to_owned()));
+            let message = status.message.unwrap();
+            assert!(message.contains("a member that is there no more"), "{message}");
+            assert!(!message.contains("delete the pod"), "{message}");
         }
     }
 

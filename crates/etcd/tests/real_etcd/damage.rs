@@ -1,6 +1,6 @@
 //! Alarms: a full database, and one that calls itself damaged.
 
-use etcd::{Alarm, AlarmKind, Error};
+use etcd::{Alarm, AlarmKind, Error, MemberId};
 use etcd_client::{AlarmAction, AlarmOptions, AlarmType};
 
 use testbed::{
@@ -12,6 +12,7 @@ use testbed::{
 testbed::on_each_version!(
     a_full_database_refuses_writes_and_takes_membership_changes,
     damaged_data_is_named,
+    an_alarm_of_a_member_that_is_not_there_is_disarmed_alone,
 );
 
 async fn a_full_database_refuses_writes_and_takes_membership_changes(version: Version) {
@@ -47,4 +48,24 @@ async fn damaged_data_is_named(version: Version) {
     assert_eq!(client.put(b"a", b"b").await, Err(Error::Corrupt));
     let expected = Alarm { member_id, kind: AlarmKind::Corrupt };
     assert_eq!(client.alarms().await.unwrap(), [expected]);
+}
+
+/// As it comes back with a backup: etcd serves nobody because of it, but takes it away.
+async fn an_alarm_of_a_member_that_is_not_there_is_disarmed_alone(version: Version) {
+    let cluster = Cluster::start(version, 1).await;
+    let client = cluster.client(0).await;
+    let url = cluster.members[0].place.client_url.clone();
+    let mut raw = etcd_client::Client::connect([url], None).await.unwrap();
+    for kind in [AlarmType::Corrupt, AlarmType::Nospace] {
+        let mut options = AlarmOptions::new();
+        options.with_member(12_345);
+        raw.alarm(AlarmAction::Activate, kind, Some(options)).await.unwrap();
+    }
+    let of = |kind| Alarm { member_id: MemberId(12_345), kind };
+
+    client.disarm(of(AlarmKind::Corrupt)).await.unwrap();
+    assert_eq!(client.alarms().await.unwrap(), [of(AlarmKind::NoSpace)]);
+    client.disarm(of(AlarmKind::NoSpace)).await.unwrap();
+    assert_eq!(client.alarms().await.unwrap(), []);
+    client.put(b"a", b"b").await.unwrap();
 }
