@@ -1,5 +1,6 @@
 //! Which of the backups that are there is restored. Pure.
 
+use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 use api::sidecar::StoredBackup;
@@ -35,21 +36,39 @@ pub fn choose(wish: &Wish, all: &[StoredBackup]) -> Choice {
             && wish.id.as_ref().is_none_or(|id| backup.id == *id)
     };
     let mut meant: Vec<&StoredBackup> = all.iter().filter(is_meant).collect();
-    meant.sort_by(|one, other| key(other).cmp(&key(one)));
-    let sound = meant.iter().find(|backup| backup.damaged.is_none());
-    let Some(newest) = sound.copied() else { return none(wish, &meant) };
+    meant.sort_by_key(|backup| Reverse(age(backup)));
     let uids: BTreeSet<&str> = meant.iter().map(|backup| backup.cluster_uid.as_str()).collect();
+    let newest = uids.iter().filter_map(|uid| meant.iter().find(|it| it.cluster_uid == **uid));
+    let newest = newest.max_by_key(|backup| (backup.finish_time, &backup.id)).copied();
+    let Some(newest) = newest else { return none(wish, &meant) };
     let of_it = all.iter().filter(|backup| backup.cluster_uid == newest.cluster_uid);
     let highest = of_it.map(|backup| backup.revision).max().unwrap_or_default();
-    meant.retain(|it| it.cluster_uid == newest.cluster_uid && it.damaged.is_none());
+    meant.retain(|it| it.cluster_uid == newest.cluster_uid);
     let mut fit = meant.iter().filter(|backup| is_at_or_before(backup, wish.target));
     let Some(chosen) = fit.next().copied() else { return too_early(wish, &meant) };
+    let before = fit.find(|backup| backup.damaged.is_none()).map(|backup| backup.id.clone());
+    if let Some(why) = &chosen.damaged {
+        return damaged(wish, chosen, why, before);
+    }
     Choice::One {
         backup: Box::new(reference(chosen)),
-        before: fit.next().map(|backup| backup.id.clone()),
+        before,
         told: told(wish, chosen, &uids),
         highest,
     }
+}
+
+/// The one that is asked for cannot be restored. An older one is a person's choice.
+fn damaged(wish: &Wish, chosen: &StoredBackup, why: &str, before: Option<String>) -> Choice {
+    let Some(before) = before else { return none(wish, &[chosen]) };
+    Choice::None(format!(
+        "backup {} (revision {}, complete at {}) of {} is what is asked for, and is damaged: {why}; \
+         nothing older is restored by itself; the one before it is {before}: name it in spec.restore",
+        chosen.id,
+        chosen.revision,
+        chosen.finish_time,
+        looked_for(wish)
+    ))
 }
 
 /// Just the backup that a cluster began with, however many came after it: what is in those it never
@@ -78,8 +97,10 @@ pub fn same(wish: &Wish, origin: &PinnedBackup, all: &[StoredBackup]) -> Choice 
     }
 }
 
-fn key(backup: &StoredBackup) -> (jiff::Timestamp, &str) {
-    (backup.finish_time, &backup.id)
+/// Orders the backups of one cluster, the newest last: its revisions only grow, and clocks may be
+/// wrong.
+fn age(backup: &StoredBackup) -> (i64, jiff::Timestamp, &str) {
+    (backup.revision, backup.finish_time, &backup.id)
 }
 
 fn is_at_or_before(backup: &StoredBackup, target: Target) -> bool {
@@ -259,11 +280,29 @@ mod tests {
     }
 
     #[test]
-    fn a_damaged_one_is_left_out_and_named_when_there_is_no_other() {
+    fn of_one_cluster_the_highest_revision_is_the_newest_whatever_the_clocks_said() {
+        let mut all = all();
+        all.push(stored("new", "ahead", 15, 59, &json!({})));
+        let (id, before, _) = chosen(&wish(Target::Latest), &all);
+        assert_eq!((id.as_str(), before.as_deref()), ("c", Some("b")));
+    }
+
+    #[test]
+    fn a_damaged_one_that_is_asked_for_is_not_replaced_by_an_older_one() {
         let damaged = json!({"damaged": "read back and found damaged"});
         let mut all = all();
         all.push(stored("new", "d", 40, 40, &damaged));
-        assert_eq!(chosen(&wish(Target::Latest), &all).0, "c");
+        let Choice::None(why) = choose(&wish(Target::Latest), &all) else { panic!() };
+        for part in ["backup d (revision 40", "read back and found", "the one before it is c"] {
+            assert!(why.contains(part), "{why}");
+        }
+        assert_eq!(chosen(&wish(Target::Revision(39)), &all).0, "c", "it is not asked for");
+        let named = Wish { id: Some("c".into()), ..wish(Target::Latest) };
+        assert_eq!(chosen(&named, &all).0, "c");
+        // Nor by one of an earlier cluster.
+        let earlier =
+            [stored("old", "x", 900, 5, &json!({})), stored("new", "d", 40, 40, &damaged)];
+        assert!(matches!(choose(&wish(Target::Latest), &earlier), Choice::None(_)));
         let only = [stored("new", "d", 40, 40, &damaged)];
         let Choice::None(why) = choose(&wish(Target::Latest), &only) else { panic!() };
         assert!(why.contains("is damaged; the newest, d: read back"), "{why}");
