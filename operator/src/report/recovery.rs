@@ -31,7 +31,12 @@ fn recovering(now: &ClusterStatus, plan: &Plan, before: &[Condition]) -> Option<
     }
     // The restore that ended last is this one, unless the recovery was called off.
     let restored = now.last_restore.as_ref().filter(|last| last.cause == RestoreCause::Recovery);
-    let restored = restored.filter(|last| last.time.0 >= old.last_transition_time.0);
+    let restored = restored.filter(|last| match &plan.step {
+        Some(Step::FinishRestore { .. }) => true,
+        Some(Step::AbortRecovery) => false,
+        // Whoever ended it did not come to say so.
+        _ => last.time.0 >= old.last_transition_time.0,
+    });
     if let Some(message) = restored.and_then(|last| last.message.clone()) {
         return Some((type_, status::FALSE, reason::RESTORED, message));
     }
@@ -75,11 +80,14 @@ pub fn happening(step: &Step, plan: &Plan, before: &Record) -> Option<Happening>
 
 fn of_record(record: &RestoreRecord, before: &Record) -> (bool, &'static str) {
     let refused = before.restore.as_ref().map_or(0, |restore| restore.refused.len());
+    let stage = before.restore.as_ref().map(|restore| &restore.stage);
+    let chose = matches!(stage, Some(Stage::Restoring { .. }));
     match (&record.stage, record.cause) {
         _ if record.refused.len() > refused => (true, "BackupRefused"),
         (_, Cause::Manual) => (false, "RestoreBegun"),
         (_, Cause::Recovery(number)) if number > before.recoveries => (true, "RecoveryBegun"),
         (Stage::Saving { .. }, _) => (true, "SnapshotRepeated"),
+        (Stage::Restoring { .. }, _) if chose => (false, "NewerBackupFound"),
         (Stage::Restoring { .. }, _) => (false, "SurvivorSaved"),
     }
 }
@@ -156,6 +164,23 @@ mod tests {
     }
 
     #[test]
+    fn clocks_do_not_decide_whether_anything_was_restored() {
+        let before = [condition(condition::RECOVERING, status::TRUE, reason::RESTORING)];
+        for (time, step, expected) in [
+            (
+                "2026-11-24T02:00:00Z",
+                Step::FinishRestore { cluster_id: 7, number: 3 },
+                reason::RESTORED,
+            ),
+            ("2026-11-24T04:00:00Z", Step::AbortRecovery, reason::QUORUM_BACK),
+        ] {
+            let plan = Plan { step: Some(step), ..plan(Phase::Recovering) };
+            let plan = Plan { phase: Phase::Healing, ..plan };
+            assert_eq!(claims(&restored_at(time), &plan, &before)[0].2, expected);
+        }
+    }
+
+    #[test]
     fn what_was_said_of_the_last_recovery_stays() {
         let before = [condition(condition::RECOVERING, status::FALSE, reason::RESTORED)];
         let claims = claims(&ClusterStatus::default(), &plan(Phase::Running), &before);
@@ -173,7 +198,7 @@ mod tests {
     }
 
     /// A member from a backup, with this label, in a cluster whose restore is finished or not.
-    fn restored(component: &str, restore: Option<serde_json::Value>) -> Sight {
+    fn restored(component: &str, restore: &serde_json::Value) -> Sight {
         let cluster: api::v1beta1::Cluster = serde_json::from_value(serde_json::json!({
             "metadata": {"name": "orders", "namespace": "shop", "uid": "u-1"},
             "spec": {"size": 1},
@@ -204,16 +229,16 @@ mod tests {
     #[test]
     fn a_pause_that_keeps_clients_from_what_was_restored_says_so() {
         let said = |sight: &Sight, phase| beside("paused", sight, &plan(phase));
-        let kept_out = restored("restoring-member", None);
+        let kept_out = restored("restoring-member", &serde_json::Value::Null);
         let message = said(&kept_out, Phase::Paused);
         assert!(message.contains("no client reaches orders-0003"), "{message}");
         // It is let in by the very look that says so.
         assert_eq!(said(&kept_out, Phase::Healing), "paused");
-        let member = restored(labels::COMPONENT_MEMBER, None);
+        let member = restored(labels::COMPONENT_MEMBER, &serde_json::Value::Null);
         assert_eq!(said(&member, Phase::Paused), "paused");
         let under_way =
             serde_json::json!({"cause": "Recovery", "firstMember": 3, "stage": "Saving"});
-        assert_eq!(said(&restored("restoring-member", Some(under_way)), Phase::Paused), "paused");
+        assert_eq!(said(&restored("restoring-member", &under_way), Phase::Paused), "paused");
     }
 
     #[test]
