@@ -46,7 +46,9 @@ impl Absences {
             self.keep(|other| other != uid);
             return Ok(());
         }
-        for (number, node) in missed(sight) {
+        let missed = missed(sight);
+        self.forget_who_is_back(&uid, |number| missed.iter().any(|(other, _)| *other == number));
+        for (number, node) in missed {
             let leases: Api<Lease> = Api::namespaced(client.clone(), NODE_LEASES);
             let lease = within("reading a node's Lease", leases.get_opt(&node)).await?;
             let report = lease.and_then(|lease| lease.spec?.renew_time);
@@ -58,6 +60,13 @@ impl Absences {
             }
         }
         Ok(())
+    }
+
+    /// A pod that was found again, by its name or in a cache that lagged, is missed anew if it vanishes then:
+    /// what its node reported in between says nothing of that.
+    fn forget_who_is_back(&self, uid: &str, is_missed: impl Fn(u32) -> bool) {
+        let mut missed = self.missed.lock().unwrap_or_else(PoisonError::into_inner);
+        missed.retain(|(other, number), _| other != uid || is_missed(*number));
     }
 
     /// Whether this report is another than the one at the time at which the member was first missed.
@@ -111,6 +120,18 @@ mod tests {
         assert!(!absences.has_reported_since("u-1", 2, None));
         assert!(absences.has_reported_since("u-1", 2, Some(&report(100))), "it began to report");
         assert!(!absences.has_reported_since("u-1", 2, None), "it ended to");
+    }
+
+    #[test]
+    fn a_member_that_was_back_for_a_moment_is_missed_anew_and_others_are_not() {
+        let absences = Absences::default();
+        for (uid, number) in [("u-1", 2), ("u-1", 3), ("u-2", 2)] {
+            absences.has_reported_since(uid, number, Some(&report(100)));
+        }
+        absences.forget_who_is_back("u-1", |number| number == 3);
+        let is_gone = |uid, number| absences.has_reported_since(uid, number, Some(&report(110)));
+        assert!(!is_gone("u-1", 2), "its node has not reported since");
+        assert!(is_gone("u-1", 3) && is_gone("u-2", 2));
     }
 
     #[test]

@@ -13,6 +13,7 @@ mod plausible;
 mod pods;
 mod recovery;
 mod safety;
+mod saving;
 mod sight;
 mod steps;
 mod total;
