@@ -42,6 +42,7 @@ pub(crate) fn stored(place: &str, archive: &ArchivePath, committed: &Committed) 
         location: folder(place, archive, manifest.id),
         verified: None,
         damaged: None,
+        is_unread: false,
     }
 }
 
@@ -65,6 +66,7 @@ pub(crate) fn unreadable(place: &str, listed: &Listed, error: &Error) -> StoredB
         location: folder(place, &listed.archive, id),
         verified: None,
         damaged: Some(error.to_string()),
+        is_unread: matches!(error, Error::UnknownFormat { .. }),
     }
 }
 

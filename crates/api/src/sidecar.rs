@@ -151,6 +151,9 @@ pub struct StoredBackup {
     /// Why it cannot be used, when its manifest is damaged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damaged: Option<String>,
+    /// Only a later version can read its manifest, so that it may well be sound.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub is_unread: bool,
 }
 
 /// What the operator asks for by `PUT /v1/requests/ID`: a backup now. The ID is the caller's own, such

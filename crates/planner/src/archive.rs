@@ -16,6 +16,8 @@ pub enum Archive {
     Known {
         /// The backups of this cluster that are stored and not known to be damaged, in any order.
         backups: Vec<BackupRef>,
+        /// Those that are listed and cannot be restored, in any order.
+        flawed: Vec<Flawed>,
         /// What became of the order that the record names ([`crate::Record::order_id`]).
         order: Order,
     },
@@ -39,13 +41,49 @@ pub struct BackupRef {
     pub finished: Timestamp,
 }
 
+/// A backup that is listed and cannot be restored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Flawed {
+    /// Its id in the archive.
+    pub id: String,
+    /// The last revision in it.
+    pub revision: i64,
+    /// When it was finished.
+    pub finished: Timestamp,
+    /// What is wrong with it.
+    pub why: String,
+    /// Only that a later version wrote it, so it may well be sound.
+    pub is_unread: bool,
+}
+
+impl Flawed {
+    pub(crate) fn age(&self) -> (i64, Timestamp, &str) {
+        (self.revision, self.finished, &self.id)
+    }
+}
+
+impl BackupRef {
+    /// Orders the backups of one cluster, the newest last. Its revisions only grow, since a recovery
+    /// raises them; the clocks of the nodes that wrote the times may be wrong.
+    pub(crate) fn age(&self) -> (i64, Timestamp, &str) {
+        (self.revision, self.finished, &self.id)
+    }
+
+    pub(crate) fn is_newer(&self, than: &Self) -> bool {
+        self.age() > than.age()
+    }
+}
+
 /// What became of an order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The sidecar has not heard of it.
     None,
-    /// It waits for its turn.
-    Pending,
+    /// It waits for its turn, or to be tried again.
+    Pending {
+        /// Why it failed so far, if it was tried.
+        why: Option<String>,
+    },
     /// The snapshot is on its way.
     Uploading,
     /// It is stored.
@@ -93,10 +131,10 @@ impl Archive {
         self.backups().contains(backup)
     }
 
-    /// The newest backup that was not refused: the one that was finished last.
+    /// The newest backup that was not refused.
     pub(crate) fn newest(&self, refused: &BTreeSet<String>) -> Option<&BackupRef> {
         let usable = self.backups().iter().filter(|backup| !refused.contains(&backup.id));
-        usable.max_by_key(|backup| (backup.finished, &backup.id))
+        usable.max_by_key(|backup| backup.age())
     }
 
     /// The backup to restore once a survivor's state is `saved`: that one, unless the archive

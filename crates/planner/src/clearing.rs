@@ -4,7 +4,9 @@ use crate::loss::{Loss, Survivor};
 use crate::lost::{self, states};
 use crate::recovery;
 use crate::restore::Restoring;
-use crate::{BackupRef, Cause, NodeState, Phase, Plan, Pod, Recheck, Step};
+use crate::{
+    Archive, BackupRef, Cause, NodeState, Observed, Phase, Plan, Pod, Recheck, Step, locked,
+};
 
 /// Deletes one pod that holds nothing: another first member, which no client ever reached; a pod
 /// that never ran; or one whose data is gone. `seed` is the first member that is kept.
@@ -43,7 +45,34 @@ pub(crate) fn survivor(restoring: Restoring<'_>) -> Option<Plan> {
         // It came back, or it was written to by a quorum that was there for a moment.
         return Some(recovery::begin(desired, observed, &loss));
     };
+    if is_to_be_saved_again(observed, &loss, saved) {
+        return Some(recovery::begin(desired, observed, &loss));
+    }
     Some(replace(restoring, &loss, saved))
+}
+
+/// Why the archive is not seen to hold this backup.
+fn unseen(archive: &Archive, saved: &BackupRef) -> Option<String> {
+    match archive {
+        Archive::NoPolicy => {
+            Some("there is no backup policy any more: set spec.backup again".into())
+        }
+        Archive::Unknown(why) => Some(format!("the backup sidecar does not answer: {why}")),
+        Archive::Known { .. } if archive.holds(saved) => None,
+        Archive::Known { .. } => {
+            Some("it is gone or damaged, and those that are left hold less: bring it back".into())
+        }
+    }
+}
+
+/// What was saved is not in the archive any more, though somebody is left who holds as much: it is
+/// saved once more.
+fn is_to_be_saved_again(observed: &Observed, loss: &Loss, saved: &BackupRef) -> bool {
+    let is_leaving = |number| observed.pods.get(&number).is_some_and(|pod| pod.terminating);
+    let mut staying = loss.survivors.iter().filter(|survivor| !is_leaving(survivor.number));
+    let is_gone =
+        matches!(observed.archive, Archive::Known { .. }) && !observed.archive.holds(saved);
+    is_gone && staying.any(|survivor| survivor.revision >= Some(saved.revision))
 }
 
 /// The survivors hold nothing that `saved` does not, as far as they tell.
@@ -53,22 +82,23 @@ fn replace(restoring: Restoring<'_>, loss: &Loss, saved: &BackupRef) -> Plan {
     let is_leaving = |number| observed.pods.get(&number).is_some_and(|pod| pod.terminating);
     let staying = || loss.survivors.iter().filter(|survivor| !is_leaving(survivor.number));
     let silent = staying().filter(|survivor| survivor.revision.is_none()).map(|s| s.number);
-    let silent = states(desired, observed, silent);
+    let silent: Vec<u32> = silent.collect();
     if !silent.is_empty() {
         return wait(format!(
             "recovering: more may be left than backup {} holds, so nothing is deleted until these \
-             tell how far their data goes: {silent}; to declare one lost, delete its pod, and if \
-             its node is not ready, the Node",
-            saved.id
+             tell how far their data goes: {}; {}",
+            saved.id,
+            states(desired, observed, silent.iter().copied()),
+            locked::advice(desired, observed, &silent)
         ));
     }
     let Some(survivor) = staying().next() else {
         let left = loss.survivors.iter().map(|survivor| survivor.number);
         return wait(format!("recovering: waiting for {}", states(desired, observed, left)));
     };
-    if !observed.archive.holds(saved) {
+    if let Some(why) = unseen(&observed.archive, saved) {
         return wait(format!(
-            "recovering: nothing is deleted while the archive is not seen to hold backup {}",
+            "recovering: nothing is deleted while the archive is not seen to hold backup {}: {why}",
             saved.id
         ));
     }

@@ -61,12 +61,14 @@ fn state(observed: &Observed, number: u32) -> String {
         (_, PodState::Outdated) => "pending: its pod was made from an earlier spec".into(),
         (_, PodState::Gated) => "starting".into(),
         (_, PodState::CrashLooping(_)) => "crash-looping; see its log".into(),
-        (_, PodState::Failed(_)) => "its pod failed".into(),
+        (_, PodState::Failed(_)) => {
+            "its pod failed and never starts again: delete it to declare its data lost".into()
+        }
         (_, PodState::DataLost) => "its data is gone".into(),
         (_, PodState::RestoreRefused(_)) => "it never had any data".into(),
+        (_, PodState::Locked { .. }) => LOCKED.into(),
         (_, PodState::Unlabelled) => UNLABELLED.into(),
         (_, PodState::Corrupt) => "it has a CORRUPT alarm, so it is not copied from".into(),
-        (_, PodState::Locked { .. }) => LOCKED.into(),
         (_, PodState::Running { .. }) => "does not answer".into(),
     }
 }

@@ -11,7 +11,7 @@ use crate::loss::Loss;
 use crate::lost::states;
 use crate::{
     APPROVAL, Archive, BackupRef, Cause, Desired, Observed, Phase, Plan, QuorumLoss, Recheck,
-    RestoreRecord, Source, Stage, Step,
+    RestoreRecord, Source, Stage, Step, flawed, locked,
 };
 
 /// Begins a recovery or begins it anew, because what it counted on is no longer so. Nothing was
@@ -30,17 +30,17 @@ pub(crate) fn begin(desired: &Desired, observed: &Observed, loss: &Loss) -> Plan
         }
         Archive::Known { .. } => {}
     }
-    let silent = states(desired, observed, loss.silent());
-    if !silent.is_empty() {
-        return wait(format!(
-            "nothing is deleted or restored, since more may be left than any backup holds, until \
-             these tell how far their data goes: {silent}; to declare one lost, delete its pod, and \
-             if its node is not ready, the Node"
-        ));
+    // Whoever tells is saved at once; only what would be deleted or restored waits for all others.
+    let is_silent = loss.fullest().is_some_and(|fullest| fullest.revision.is_none());
+    if is_silent {
+        return wait(silence(desired, observed, loss));
     }
     let Some((stage, how)) = stage(desired, observed, loss) else {
         return without_backup(observed, &told);
     };
+    if let Some(why) = unread(observed, &stage) {
+        return wait(why);
+    }
     if let Some(missing) = unapproved(desired, loss) {
         return wait(format!("{missing}; then {how}"));
     }
@@ -49,6 +49,17 @@ pub(crate) fn begin(desired: &Desired, observed: &Observed, loss: &Loss) -> Plan
     };
     let seed = desired.cluster.member(first);
     Plan::act(Phase::Recovering, step, format!("{told}; beginning the recovery: {how}, as {seed}"))
+}
+
+/// Nobody that is left tells how far its data goes.
+fn silence(desired: &Desired, observed: &Observed, loss: &Loss) -> String {
+    let silent: Vec<u32> = loss.silent().collect();
+    format!(
+        "nothing is deleted or restored, since more may be left than any backup holds, until these \
+         tell how far their data goes: {}; {}",
+        states(desired, observed, silent.iter().copied()),
+        locked::advice(desired, observed, &silent)
+    )
 }
 
 /// What comes next, and the words for it.
@@ -69,22 +80,39 @@ fn stage(desired: &Desired, observed: &Observed, loss: &Loss) -> Option<(Stage, 
         ),
     };
     let how = format!(
-        "no member is left, so the cluster is made anew from {which} {} (revision {}, finished {})",
-        backup.id, backup.revision, backup.finished
+        "no member is left, so the cluster is made anew from {which} {} (revision {}, finished {}){}",
+        backup.id,
+        backup.revision,
+        backup.finished,
+        flawed::told(&observed.archive, Some(backup))
     );
     Some((Stage::Restoring { backup: backup.clone(), saved: None }, how))
+}
+
+/// Why what is stored is not known well enough to take this backup.
+fn unread(observed: &Observed, stage: &Stage) -> Option<String> {
+    match stage {
+        Stage::Restoring { backup, .. } => flawed::unread(&observed.archive, Some(backup)),
+        Stage::Saving { .. } => None,
+    }
 }
 
 /// What this cluster began with, if nothing of its own is stored and that was not refused. Of a
 /// backup of its own that is damaged or was refused it would be an unsaid step back.
 fn origin<'a>(desired: &Desired, observed: &'a Observed) -> Option<&'a BackupRef> {
     let Source::Found { backup, .. } = &observed.source else { return None };
-    let is_all = observed.archive.backups().is_empty() && refused(observed).is_empty();
+    let has_none = observed.archive.backups().is_empty()
+        && flawed::newer(&observed.archive, None).count() == 0;
+    let is_all = has_none && refused(observed).is_empty();
     (is_all && desired.from_backup).then_some(backup)
 }
 
 /// Nobody is left, and the archive holds nothing.
 fn without_backup(observed: &Observed, told: &str) -> Plan {
+    let stored = flawed::told(&observed.archive, None);
+    if let Some(why) = flawed::unread(&observed.archive, None) {
+        return Plan::wait(Phase::QuorumLost, Recheck::Later, format!("{told}; {why}"));
+    }
     match &observed.source {
         Source::Unresolved(why) => Plan::wait(
             Phase::QuorumLost,
@@ -95,10 +123,11 @@ fn without_backup(observed: &Observed, told: &str) -> Plan {
             ),
         ),
         Source::Missing(why) => {
-            unrecoverable(&format!("{told}; nothing is left and there is no backup of it; {why}"))
+            let none = "nothing is left and there is no backup of it";
+            unrecoverable(&format!("{told}; {none}{stored}; {why}"))
         }
         Source::None | Source::Found { .. } => {
-            unrecoverable(&format!("{told}; nothing is left and there is no backup"))
+            unrecoverable(&format!("{told}; nothing is left and there is no backup{stored}"))
         }
     }
 }
@@ -106,7 +135,10 @@ fn without_backup(observed: &Observed, told: &str) -> Plan {
 fn record(observed: &Observed, stage: Stage) -> Option<(Step, u32)> {
     let first = observed.next_number()?;
     let cause = Cause::Recovery(observed.record.recoveries.saturating_add(1));
-    let refused = refused(observed);
+    let mut refused = refused(observed);
+    if let Stage::Restoring { backup, .. } = &stage {
+        refused.extend(flawed::ids(&observed.archive, backup));
+    }
     Some((Step::RecordRestore(RestoreRecord { cause, first, stage, refused }), first))
 }
 

@@ -4,7 +4,9 @@
 use std::collections::BTreeSet;
 
 use crate::restore::Restoring;
-use crate::{Archive, BackupRef, Cause, Phase, Plan, Recheck, RestoreRecord, Source, Stage, Step};
+use crate::{
+    Archive, BackupRef, Cause, Phase, Plan, Recheck, RestoreRecord, Source, Stage, Step, flawed,
+};
 
 /// The pod with this number says `why`. It is kept until the next backup is recorded, since it is
 /// what remembers the refusal.
@@ -26,9 +28,13 @@ pub(crate) fn plan(restoring: Restoring<'_>, number: u32, why: &str) -> Plan {
         }
     };
     let why = format!(
-        "{told}; restoring {} instead (revision {}, finished {}): what was written after it is lost",
-        next.id, next.revision, next.finished
+        "{told}; restoring {} instead (revision {}, finished {}): what was written after it is lost{}",
+        next.id,
+        next.revision,
+        next.finished,
+        flawed::told(&restoring.observed.archive, Some(&next))
     );
+    refused.extend(flawed::ids(&restoring.observed.archive, &next));
     let stage = Stage::Restoring { backup: next, saved: saved.cloned() };
     let step = Step::RecordRestore(RestoreRecord { stage, refused, ..restore.clone() });
     Plan::act(Phase::Recovering, step, why)
@@ -54,15 +60,19 @@ fn nothing_else(restoring: Restoring<'_>, refused: BTreeSet<String>, told: &str)
 fn next<'a>(
     restoring: Restoring<'a>,
     refused: &BTreeSet<String>,
-) -> Result<Option<&'a BackupRef>, &'a str> {
+) -> Result<Option<&'a BackupRef>, String> {
     let Restoring { observed, saved, .. } = restoring;
+    let archive = &observed.archive;
     if let Some(saved) = saved {
-        return Ok(observed.archive.fullest(saved, observed.record.cluster_id, refused));
+        return Ok(archive.fullest(saved, observed.record.cluster_id, refused));
     }
-    match &observed.archive {
-        Archive::Known { .. } => Ok(observed.archive.newest(refused)),
-        Archive::Unknown(why) => Err(why),
-        Archive::NoPolicy => Err("there is no backup policy any more"),
+    match archive {
+        Archive::Known { .. } => {
+            let newest = archive.newest(refused);
+            flawed::unread(archive, newest).map_or(Ok(newest), Err)
+        }
+        Archive::Unknown(why) => Err(why.clone()),
+        Archive::NoPolicy => Err("there is no backup policy any more".into()),
     }
 }
 

@@ -13,7 +13,7 @@ use crate::clearing;
 use crate::saving::{self, Saving};
 use crate::{
     BackupRef, Cause, Desired, Members, Membership, Observed, Phase, Plan, Pod, PodState, Recheck,
-    RestoreRecord, Role, Source, Stage, Step, bootstrap, locked, refusal,
+    RestoreRecord, Role, Source, Stage, Step, bootstrap, flawed, locked, refusal,
 };
 
 /// A new cluster is to get its data from a backup: which one is written down first.
@@ -87,6 +87,9 @@ pub(crate) struct Restoring<'a> {
 impl<'a> Restoring<'a> {
     fn plan(self, now: Timestamp) -> Plan {
         let seed = self.seed();
+        if let Some(plan) = self.newer() {
+            return plan;
+        }
         if let Some(plan) = clearing::leftover(self, seed.map(|(number, _)| number)) {
             return plan;
         }
@@ -106,6 +109,28 @@ impl<'a> Restoring<'a> {
             Some(why) => self.delete(number, why),
             None => self.wait(number, pod),
         }
+    }
+
+    /// A newer backup than the recorded one was found that nobody refused: no client has reached what
+    /// was made from the older one. What a survivor held is not given up for one.
+    fn newer(self) -> Option<Plan> {
+        let archive = &self.observed.archive;
+        let is_asked = self.restore.cause != Cause::Manual && self.saved.is_none();
+        let newest = archive.newest(&self.restore.refused)?;
+        let is_newer = archive.holds(self.backup) && newest.is_newer(self.backup);
+        if !is_asked || !is_newer || flawed::unread(archive, Some(newest)).is_some() {
+            return None;
+        }
+        let why = format!(
+            "recording that the newer backup {} (revision {}) is restored instead of {}{}",
+            newest.id,
+            newest.revision,
+            self.backup.id,
+            flawed::told(archive, Some(newest))
+        );
+        let stage = Stage::Restoring { backup: newest.clone(), saved: None };
+        let step = Step::RecordRestore(RestoreRecord { stage, ..self.restore.clone() });
+        Some(Plan::act(self.phase(), step, why))
     }
 
     /// The first member of this restore: of several the one that is known to hold data, then the

@@ -45,9 +45,12 @@ pub(crate) fn plan(
         Archive::Known { order, .. } => match order {
             Order::None => order_snapshot(observed, saving, &member)
                 .unwrap_or_else(|| wait("the record does not say for which recovery")),
-            Order::Pending => wait("the snapshot waits for its turn"),
+            Order::Pending { why: None } => wait("the snapshot waits for its turn"),
+            Order::Pending { why: Some(why) } => {
+                wait(&format!("the snapshot failed and is tried again: {why}"))
+            }
             Order::Uploading => wait("the snapshot is being stored"),
-            Order::Failed { at, .. } if now.duration_since(*at) >= ORDER_AGAIN_AFTER => {
+            Order::Failed { at, .. } if is_long_ago(*at, now) => {
                 again(restore, saving, &format!("ordering the snapshot of {member} again"))
             }
             Order::Failed { why, .. } => {
@@ -56,6 +59,11 @@ pub(crate) fn plan(
             Order::Stored(backup) => stored(observed, restore, saving, backup),
         },
     }
+}
+
+/// The time is of the sidecar's clock: one that is far ahead says nothing, and keeps nobody waiting.
+fn is_long_ago(at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(at).abs() >= ORDER_AGAIN_AFTER
 }
 
 /// What was read of it before may be all that there is: nothing older is taken as long as that may

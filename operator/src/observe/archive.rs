@@ -7,7 +7,7 @@
 use api::sidecar::{BackupRequest, RequestState, StoredBackup};
 use jiff::Timestamp;
 use kube::ResourceExt;
-use planner::{Archive, BackupRef, Order};
+use planner::{Archive, BackupRef, Flawed, Order};
 
 use super::{Freshness, Sight};
 use crate::backup::{ClientError, Links, Seen, SidecarClient};
@@ -25,20 +25,20 @@ pub async fn archive(sight: &Sight, links: &Links, freshness: Freshness) -> Arch
         Some(sidecar) if order.is_some() || is_asked(sight, freshness, &heard) => {
             asked(&sidecar, order.as_deref()).await.map(|(order, all)| (order, own(&all, &uid)))
         }
-        _ => heard.map(|backups| (Order::None, backups)),
+        _ => heard.map(|own| (Order::None, own)),
     };
     match archive {
-        Ok((order, backups)) => Archive::Known { backups, order },
+        Ok((order, Own { backups, flawed })) => Archive::Known { backups, flawed, order },
         Err(why) => Archive::Unknown(why),
     }
 }
 
 /// Whether what was heard last is not enough: before anything is done without a quorum, during a
 /// restore, and while nothing is known to be stored, for a person may put a backup there.
-fn is_asked(sight: &Sight, freshness: Freshness, heard: &Result<Vec<BackupRef>, String>) -> bool {
+fn is_asked(sight: &Sight, freshness: Freshness, heard: &Result<Own, String>) -> bool {
     let is_lost = sight.observed.has_served() && sight.members().is_none();
     let restores = sight.observed.record.restore.is_some();
-    let has_none = heard.as_ref().is_ok_and(Vec::is_empty);
+    let has_none = heard.as_ref().is_ok_and(|own| own.backups.is_empty());
     is_lost && (freshness == Freshness::Fresh || restores || has_none)
 }
 
@@ -55,7 +55,7 @@ async fn asked(
 }
 
 /// What the sidecar said last.
-fn heard(seen: &Seen, uid: &str) -> Result<Vec<BackupRef>, String> {
+fn heard(seen: &Seen, uid: &str) -> Result<Own, String> {
     if let Some(silence) = &seen.silence {
         return Err(silence.why.clone());
     }
@@ -66,11 +66,28 @@ fn heard(seen: &Seen, uid: &str) -> Result<Vec<BackupRef>, String> {
     Ok(own(&all.backups, uid))
 }
 
-/// Backups of earlier clusters of the name are nobody's business here, and one that is known to be
-/// damaged is none.
-fn own(all: &[StoredBackup], uid: &str) -> Vec<BackupRef> {
-    let is_usable = |backup: &&StoredBackup| backup.cluster_uid == uid && backup.damaged.is_none();
-    all.iter().filter(is_usable).map(reference).collect()
+/// The backups of just this cluster.
+#[derive(Debug)]
+struct Own {
+    backups: Vec<BackupRef>,
+    flawed: Vec<Flawed>,
+}
+
+/// Backups of earlier clusters of the name are nobody's business here.
+fn own(all: &[StoredBackup], uid: &str) -> Own {
+    let own = || all.iter().filter(|backup| backup.cluster_uid == uid);
+    let sound = own().filter(|backup| backup.damaged.is_none());
+    Own { backups: sound.map(reference).collect(), flawed: own().filter_map(flawed).collect() }
+}
+
+fn flawed(stored: &StoredBackup) -> Option<Flawed> {
+    Some(Flawed {
+        id: stored.id.clone(),
+        revision: stored.revision,
+        finished: record::whole_seconds(stored.finish_time),
+        why: stored.damaged.clone()?,
+        is_unread: stored.is_unread,
+    })
 }
 
 /// One backup, pinned.
@@ -88,7 +105,7 @@ pub fn reference(stored: &StoredBackup) -> BackupRef {
 fn order(request: BackupRequest) -> Order {
     match (request.state, &request.backup) {
         (RequestState::Stored, Some(backup)) => Order::Stored(reference(backup)),
-        (RequestState::Pending, _) => Order::Pending,
+        (RequestState::Pending, _) => Order::Pending { why: request.message },
         // A sidecar that stored it says what.
         (RequestState::Uploading | RequestState::Stored, _) => Order::Uploading,
         (RequestState::Failed, _) => Order::Failed {
@@ -125,13 +142,18 @@ mod tests {
     }
 
     #[test]
-    fn only_sound_backups_of_this_very_cluster_count() {
+    fn only_sound_backups_of_this_very_cluster_count_and_its_others_are_named() {
         let all = [
             stored("a", &json!({})),
             stored("b", &json!({"clusterUid": "u-0"})),
             stored("c", &json!({"damaged": "read back and found damaged"})),
+            stored("d", &json!({"damaged": "it has format 2", "isUnread": true})),
         ];
-        assert_eq!(ids(&own(&all, "u-1")), ["a"]);
+        let own = own(&all, "u-1");
+        assert_eq!(ids(&own.backups), ["a"]);
+        let flaws: Vec<_> = own.flawed.iter().map(|one| (&one.id[..], one.is_unread)).collect();
+        assert_eq!(flaws, [("c", false), ("d", true)]);
+        assert_eq!(own.flawed[0].why, "read back and found damaged");
     }
 
     #[test]
@@ -148,7 +170,7 @@ mod tests {
         let list = BackupList { backups: vec![stored("a", &json!({}))], ..BackupList::default() };
         let backups = Some(Arc::new(list));
         let mut seen = Seen { backups, ..Seen::default() };
-        assert_eq!(ids(&heard(&seen, "u-1").unwrap()), ["a"]);
+        assert_eq!(ids(&heard(&seen, "u-1").unwrap().backups), ["a"]);
         let why = "it cannot be reached".to_owned();
         seen.silence = Some(Silence { since: Timestamp::UNIX_EPOCH, why });
         assert_eq!(heard(&seen, "u-1").unwrap_err(), "it cannot be reached");
@@ -168,7 +190,8 @@ mod tests {
             message: Some("the store is full".into()),
             failed: None,
         };
-        assert_eq!(order(request(RequestState::Pending)), Order::Pending);
+        let why = Some("the store is full".to_owned());
+        assert_eq!(order(request(RequestState::Pending)), Order::Pending { why });
         assert_eq!(order(request(RequestState::Uploading)), Order::Uploading);
         let failed = BackupRequest { failed: Some(at), ..request(RequestState::Failed) };
         assert_eq!(order(failed), Order::Failed { why: "the store is full".into(), at });

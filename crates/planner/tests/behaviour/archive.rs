@@ -1,7 +1,9 @@
 //! Clusters with an archive, and recoveries that are under way.
 
 use jiff::SignedDuration;
-use planner::{Archive, BackupRef, Cause, Order, QuorumLoss, RestoreRecord, Source, Stage, Step};
+use planner::{
+    Archive, BackupRef, Cause, Flawed, Order, QuorumLoss, RestoreRecord, Source, Stage, Step,
+};
 
 use crate::builder::{CLUSTER_ID, Cluster, ago, cluster};
 
@@ -47,7 +49,7 @@ pub(crate) fn saved() -> Cluster {
 impl Cluster {
     /// There is a policy, and these are stored.
     pub(crate) fn archive(mut self, backups: Vec<BackupRef>) -> Self {
-        self.observed.archive = Archive::Known { backups, order: Order::None };
+        self.observed.archive = Archive::Known { backups, flawed: vec![], order: Order::None };
         self
     }
 
@@ -55,6 +57,16 @@ impl Cluster {
     pub(crate) fn stored(mut self, backup: BackupRef) -> Self {
         if let Archive::Known { backups, .. } = &mut self.observed.archive {
             backups.push(backup);
+        }
+        self
+    }
+
+    /// One that is listed and cannot be restored.
+    pub(crate) fn flawed(mut self, id: &str, revision: i64, is_unread: bool) -> Self {
+        if let Archive::Known { flawed, .. } = &mut self.observed.archive {
+            let finished = ago(SignedDuration::from_mins(1));
+            let (id, why) = (id.into(), "its data is not in the store".into());
+            flawed.push(Flawed { id, revision, finished, why, is_unread });
         }
         self
     }

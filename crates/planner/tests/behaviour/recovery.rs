@@ -82,11 +82,53 @@ fn a_pod_that_ran_is_a_survivor_although_the_record_does_not_know_it() {
     assert_eq!(survivor(&unknown.holds(3, 950)), Some(3));
 }
 
+/// Two of five are left, members 4 and 5, and neither tells how far its data goes.
+fn silent_two() -> Cluster {
+    let five = cluster(5).no_quorum().archive(vec![backup("b-1", 700, 90)]);
+    five.without_pod(6).without_pod(7).without_pod(8)
+}
+
 #[test]
-fn nothing_is_begun_before_every_survivor_tells_how_far_its_data_goes() {
-    let silent = cluster(5).no_quorum().archive(vec![backup("b-1", 700, 90)]);
-    let silent = silent.without_pod(6).without_pod(7).without_pod(8).holds(4, 950);
-    let plan = silent.plan();
+fn who_tells_is_saved_while_another_is_silent_and_nothing_goes_before_that_one_tells() {
+    assert_eq!(survivor(&silent_two().holds(4, 950)), Some(4));
+    let own = backup("b-3", 950, 1);
+    let stage = Stage::Restoring { backup: own.clone(), saved: Some(own.clone()) };
+    let stored = silent_two().holds(4, 950).recovering(stage).stored(own);
+    let stored = stored.edit_record(|record| record.restore.as_mut().unwrap().first = 9);
+    assert!(stored.waits().contains("orders-0005 (does not answer)"), "{}", stored.waits());
+    assert_eq!(survivor(&stored.clone().holds(5, 960)), Some(5));
+    assert_eq!(stored.holds(5, 940).step(), Some(Step::DeletePod { number: 4 }));
+}
+
+/// Without a quorum nobody signs in, so it never tells, and it may be the only copy.
+#[test]
+fn nobody_is_told_to_delete_a_member_that_asks_for_a_user() {
+    let locked = || PodState::Locked { ready: false };
+    let alone = three(&[5, 6]).pod_is_silent(4, locked());
+    let saved = {
+        let mut saved = saved().pod_is_silent(4, locked());
+        saved.observed.stranded.clear();
+        saved
+    };
+    for waiting in [alone, saved] {
+        let message = waiting.waits();
+        for part in ["orders-0004 never will", "do not delete its pod", "member/snap/db"] {
+            assert!(message.contains(part), "{message}");
+        }
+        assert!(!message.contains("to declare one lost"), "{message}");
+    }
+}
+
+#[test]
+fn a_member_whose_pod_failed_is_given_up_by_a_person() {
+    let failed = three(&[]).pod_is_silent(5, PodState::Failed(long_ago()));
+    let failed = failed.pod_is_silent(6, PodState::Failed(long_ago()));
+    assert!(failed.waits().contains("never starts again: delete it"), "{}", failed.waits());
+}
+
+#[test]
+fn nothing_is_begun_while_nobody_tells_how_far_its_data_goes() {
+    let plan = silent_two().plan();
     assert_eq!((plan.step, plan.phase), (None, Phase::QuorumLost));
     assert!(plan.message.contains("orders-0005 (does not answer)"), "{}", plan.message);
     assert!(plan.message.contains("to declare one lost, delete its pod"), "{}", plan.message);
@@ -94,8 +136,34 @@ fn nothing_is_begun_before_every_survivor_tells_how_far_its_data_goes() {
 
 #[test]
 fn without_survivors_the_newest_backup_is_restored() {
-    let record = three(&[4, 5, 6]).stored(backup("b-0", 2_000, 200)).records();
+    // A clock was ahead when it was written: it is older than what came after it.
+    let ahead = backup("b-0", 600, -300);
+    let record = three(&[4, 5, 6]).stored(ahead).records();
     assert_eq!(record.stage, Stage::Restoring { backup: backup("b-2", 900, 30), saved: None });
+}
+
+#[test]
+fn a_newer_backup_that_is_known_to_be_damaged_is_passed_over_by_name() {
+    let flawed = three(&[4, 5, 6]).flawed("b-3", 901, false).flawed("b-0", 899, false);
+    let (plan, record) = (flawed.plan(), flawed.records());
+    assert_eq!(record.stage, Stage::Restoring { backup: backup("b-2", 900, 30), saved: None });
+    assert_eq!(record.refused, ["b-3".to_owned()].into());
+    let said = "not usable: b-3 (its data is not in the store)";
+    assert!(plan.message.contains(said) && !plan.message.contains("b-0"), "{}", plan.message);
+    let alone = three(&[4, 5, 6]).archive(vec![]).flawed("b-3", 901, false).plan();
+    assert_eq!((alone.step, alone.phase), (None, Phase::Unrecoverable));
+    assert!(alone.message.contains(said), "{}", alone.message);
+}
+
+#[test]
+fn nothing_older_than_a_backup_of_a_later_version_is_restored() {
+    let unread = three(&[4, 5, 6]).flawed("b-3", 901, true);
+    for plan in [unread.plan(), unread.archive(vec![]).flawed("b-3", 901, true).plan()] {
+        assert_eq!((plan.step, plan.phase), (None, Phase::QuorumLost));
+        assert!(plan.message.contains("in place of backup b-3"), "{}", plan.message);
+    }
+    let older = three(&[4, 5, 6]).flawed("b-0", 899, true).records();
+    assert_eq!(older.stage, Stage::Restoring { backup: backup("b-2", 900, 30), saved: None });
 }
 
 #[test]
@@ -205,9 +273,15 @@ fn pods_that_vanished_from_nodes_that_cannot_be_read_are_lost_only_if_a_person_s
 fn the_snapshot_is_ordered_once_the_recovery_is_recorded() {
     let id = "recovery-c1a5-3-0004-0".to_owned();
     assert_eq!(saving().step(), Some(Step::OrderSnapshot { number: 4, id }));
-    for state in [Order::Pending, Order::Uploading] {
+    let failing = Order::Pending { why: Some("the store is full".into()) };
+    for (state, said) in [
+        (Order::Pending { why: None }, "waits for its turn"),
+        (failing, "failed and is tried again: the store is full"),
+        (Order::Uploading, "is being stored"),
+    ] {
         let waits = saving().order(state).waits();
         assert!(waits.contains("no member is deleted before orders-0004 is saved"), "{waits}");
+        assert!(waits.contains(said), "{waits}");
     }
 }
 
@@ -216,6 +290,10 @@ fn a_snapshot_that_failed_is_ordered_again_and_nothing_else_is_restored() {
     assert!(saving().order(failed(14)).waits().contains("no space"));
     let record = saving().order(failed(15)).records();
     assert_eq!(record.stage, Stage::Saving { survivor: 4, order: 1 });
+    // The sidecar's clock is a little ahead, or by hours.
+    assert!(saving().order(failed(-14)).waits().contains("no space"));
+    let ahead = saving().order(failed(-7_200)).records();
+    assert_eq!(ahead.stage, Stage::Saving { survivor: 4, order: 1 });
 }
 
 #[test]
@@ -268,7 +346,18 @@ fn a_survivor_goes_once_the_archive_holds_all_of_it() {
     assert_eq!(saved().step(), Some(Step::DeletePod { number: 4 }));
     assert_eq!(saved().terminating(4).step(), None);
     assert_eq!(saved().sidecar_is_silent().step(), None);
-    assert_eq!(saved().archive(vec![backup("b-2", 900, 30)]).step(), None);
+}
+
+#[test]
+fn a_survivor_whose_backup_is_gone_again_is_saved_once_more() {
+    let gone = || saved().archive(vec![backup("b-2", 900, 30)]);
+    let record = gone().records();
+    assert_eq!(record.cause, Cause::Recovery(4));
+    assert_eq!(record.stage, Stage::Saving { survivor: 4, order: 0 });
+    // What held more was deleted by then.
+    assert!(gone().holds(4, 940).waits().contains("hold less: bring it back"));
+    assert!(saved().no_policy().waits().contains("set spec.backup again"));
+    assert!(saved().sidecar_is_silent().waits().contains("connection refused"));
 }
 
 #[test]

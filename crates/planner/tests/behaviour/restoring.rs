@@ -170,22 +170,8 @@ fn after_a_refused_backup_comes_the_one_before_it() {
     let second = first.edit_record(|before| before.restore = Some(record));
     assert_eq!(second.step(), Some(Step::DeletePod { number: NEW }));
     let plan = second.without_pod(NEW).restored(8, "b-1", refused()).plan();
-    assert_eq!((plan.step, plan.phase), (None, Phase::Unrecoverable));
+    assert_eq!(plan.phase, Phase::Unrecoverable);
     assert!(plan.message.contains("there is no other backup"), "{}", plan.message);
-}
-
-#[test]
-fn which_backup_comes_next_is_not_guessed_while_the_sidecar_is_silent() {
-    let silent = restoring().restored(NEW, "b-2", refused()).sidecar_is_silent();
-    assert_eq!((silent.step(), silent.phase()), (None, Phase::Recovering));
-}
-
-#[test]
-fn a_backup_that_is_added_later_is_tried() {
-    let stuck = restoring().archive(vec![backup("b-2", 900, 30)]).restored(NEW, "b-2", refused());
-    assert_eq!(stuck.phase(), Phase::Unrecoverable);
-    let helped = stuck.stored(backup("b-1", 700, 90)).records();
-    assert!(matches!(helped.stage, Stage::Restoring { backup, .. } if backup.id == "b-1"));
 }
 
 /// A person may bring sound copies back: then the newest is wanted, and not the one that came last.
@@ -210,6 +196,44 @@ fn once_every_backup_was_refused_the_newest_stays_to_be_tried_again() {
     );
     let plan = newest.restored(9, "b-2", refused()).plan();
     assert_eq!((plan.step, plan.phase), (None, Phase::Unrecoverable));
+}
+
+#[test]
+fn which_backup_comes_next_is_not_guessed_while_the_sidecar_is_silent() {
+    let silent = restoring().restored(NEW, "b-2", refused()).sidecar_is_silent();
+    assert_eq!((silent.step(), silent.phase()), (None, Phase::Recovering));
+}
+
+#[test]
+fn a_backup_that_is_added_later_is_tried() {
+    let stuck = restoring().archive(vec![backup("b-2", 900, 30)]).restored(NEW, "b-2", refused());
+    assert_eq!(stuck.phase(), Phase::Unrecoverable);
+    let helped = stuck.stored(backup("b-1", 700, 90)).records();
+    assert!(matches!(helped.stage, Stage::Restoring { backup, .. } if backup.id == "b-1"));
+}
+
+/// It was brought back, or its upload ended late, while an older one was restored.
+#[test]
+fn a_newer_backup_than_the_one_that_is_restored_is_taken_before_that_serves() {
+    let stage = Stage::Restoring { backup: backup("b-1", 700, 90), saved: None };
+    let older = restoring().recovering(stage).edit_record(|record| {
+        record.restore.as_mut().unwrap().refused = ["b-2".to_owned()].into();
+    });
+    let older = answers(older.restored(NEW, "b-1", running()), NEW, RESTORED_ID);
+    assert_eq!(older.step(), Some(Step::MarkServed { number: NEW }), "b-2 was refused");
+    let newer = backup("b-4", 800, 20);
+    let record = older.clone().stored(newer.clone()).records();
+    assert_eq!(record.stage, Stage::Restoring { backup: newer, saved: None });
+    let lower = backup("b-4", 600, 20);
+    assert_eq!(older.stored(lower).step(), Some(Step::MarkServed { number: NEW }));
+}
+
+#[test]
+fn a_step_back_names_what_is_damaged_between() {
+    let refused = restoring().flawed("b-3", 800, false).restored(NEW, "b-2", refused());
+    assert!(refused.plan().message.contains("not usable: b-3"), "{}", refused.plan().message);
+    let unread = refused.flawed("b-4", 801, true);
+    assert!(unread.waits().contains("in place of backup b-4"), "{}", unread.waits());
 }
 
 #[test]

@@ -6,6 +6,9 @@ use crate::etcd::{Etcd, is_alive};
 use crate::history::{Breach, Event};
 use crate::world::{Node, Source, Stage, World};
 
+/// Further than a cluster of this model writes.
+const LEAP: u8 = 10;
+
 impl World {
     /// Brings the pod one step further, if it can be. One on a node that is gone is collected.
     pub(crate) fn progress(&mut self, number: u32) {
@@ -66,9 +69,15 @@ impl World {
     /// How far the data goes that is restored from a backup; none if the backup is refused.
     fn restored(&self, id: &str) -> Option<u8> {
         match self.archive.backup(id) {
-            Some(backup) => (!backup.is_damaged).then_some(backup.revision),
+            Some(backup) => (!backup.is_damaged).then(|| self.raised(backup.revision)),
             None => (id == Source::ID && self.spec.source == Some(Source::Sound)).then_some(1),
         }
+    }
+
+    /// Every recovery goes on beyond all that was stored, so that its backups are the newest.
+    fn raised(&self, revision: u8) -> u8 {
+        let stored = self.archive.backups.iter().map(|backup| backup.revision).max();
+        stored.unwrap_or(revision).saturating_add(LEAP)
     }
 
     fn refuse(&mut self, number: u32, id: &str) {

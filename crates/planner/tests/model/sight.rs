@@ -207,11 +207,11 @@ fn of_node(node: Node) -> NodeState {
 fn archive(world: &World, order: Option<&str>) -> Archive {
     let order = match order.and_then(|id| world.archive.state(id)) {
         None => Order::None,
-        Some(State::Pending) => Order::Pending,
+        Some(State::Pending) => Order::Pending { why: None },
         Some(State::Uploading { .. }) => Order::Uploading,
         Some(State::Stored(backup)) => Order::Stored(backup.reference()),
         Some(State::Failed) => Order::Failed { why: "the store is full".into(), at: long_ago() },
     };
     let backups = world.archive.backups.iter().map(|backup| backup.reference()).collect();
-    Archive::Known { backups, order }
+    Archive::Known { backups, flawed: Vec::new(), order }
 }

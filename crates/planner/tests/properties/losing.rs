@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 use planner::{
-    Archive, BackupRef, Cause, Member, Members, Membership, NodeState, Order, PodState, QuorumLoss,
-    RestoreRecord, Role, Source, Stage,
+    Archive, BackupRef, Cause, Flawed, Member, Members, Membership, NodeState, Order, PodState,
+    QuorumLoss, RestoreRecord, Role, Source, Stage,
 };
 use proptest::collection::{btree_set, vec};
 use proptest::option;
@@ -29,10 +29,20 @@ pub(crate) fn backup() -> impl Strategy<Value = BackupRef> {
     )
 }
 
+fn flawed() -> impl Strategy<Value = Flawed> {
+    (backup(), prop::bool::weighted(0.2)).prop_map(|(backup, is_unread)| Flawed {
+        id: backup.id.replace("b-", "f-"),
+        revision: backup.revision,
+        finished: backup.finished,
+        why: "page 7 is damaged".into(),
+        is_unread,
+    })
+}
+
 fn order() -> impl Strategy<Value = Order> {
     prop_oneof![
         2 => Just(Order::None),
-        1 => Just(Order::Pending),
+        1 => option::of(Just("the store is full".into())).prop_map(|why| Order::Pending { why }),
         1 => Just(Order::Uploading),
         3 => backup().prop_map(Order::Stored),
         1 => time().prop_map(|at| Order::Failed { why: "no space".into(), at }),
@@ -44,8 +54,8 @@ pub(crate) fn archive() -> impl Strategy<Value = Archive> {
     prop_oneof![
         1 => Just(Archive::NoPolicy),
         1 => Just(Archive::Unknown("connection refused".into())),
-        5 => (vec(backup(), 0..4), order())
-            .prop_map(|(backups, order)| Archive::Known { backups, order }),
+        5 => (vec(backup(), 0..4), vec(flawed(), 0..2), order())
+            .prop_map(|(backups, flawed, order)| Archive::Known { backups, flawed, order }),
     ]
 }
 

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 
 use planner::{
-    Archive, BackupRef, Cause, Membership, NodeState, QuorumLoss, RestoreRecord, Role, Source,
-    Stage, Step,
+    Archive, BackupRef, Cause, Flawed, Membership, NodeState, QuorumLoss, RestoreRecord, Role,
+    Source, Stage, Step,
 };
 use proptest::prelude::*;
 
@@ -48,6 +48,15 @@ fn listed(sight: &Sight) -> &[BackupRef] {
         Archive::Known { backups, .. } => backups,
         _ => &[],
     }
+}
+
+/// Those with a higher revision that are listed and cannot be restored.
+fn newer_flaws<'a>(sight: &'a Sight, than: &'a BackupRef) -> impl Iterator<Item = &'a Flawed> {
+    let flawed = match &sight.observed.archive {
+        Archive::Known { flawed, .. } => flawed.as_slice(),
+        _ => &[],
+    };
+    flawed.iter().filter(|one| one.revision > than.revision)
 }
 
 /// Pods and members that may hold data, from before this restore.
@@ -97,21 +106,22 @@ proptest! {
         }
     }
 
-    /// Rule 5: the one that holds most, and nobody who may hold more is passed over.
+    /// Rule 5: of those that tell the one that holds most; nothing is restored in their place.
     #[test]
     fn the_fullest_survivor_is_saved(sight in any_sight()) {
         let Some(restore) = begun(&sight) else { return Ok(()) };
-        let told: Vec<i64> = survivors(&sight)
+        let left = survivors(&sight);
+        let told: Vec<i64> = left
             .iter()
-            .map(|number| sight.observed.stranded.get(number).copied().expect("it told"))
+            .filter_map(|number| sight.observed.stranded.get(number).copied())
             .collect();
         match restore.stage {
             Stage::Saving { survivor, .. } => {
-                prop_assert!(survivors(&sight).contains(&survivor));
+                prop_assert!(left.contains(&survivor));
                 prop_assert_eq!(Some(&sight.observed.stranded[&survivor]), told.iter().max());
             }
             Stage::Restoring { backup, saved } => {
-                prop_assert!(told.is_empty() && saved.is_none());
+                prop_assert!(left.is_empty() && saved.is_none());
                 prop_assert!(listed(&sight).contains(&backup) || is_origin(&sight, &backup));
             }
         }
@@ -142,7 +152,10 @@ proptest! {
     fn nothing_older_than_what_a_survivor_held_is_restored(sight in any_sight()) {
         let Some(Step::RecordRestore(restore)) = sight.step() else { return Ok(()) };
         let Stage::Restoring { backup, saved } = &restore.stage else { return Ok(()) };
-        prop_assert!(!restore.refused.contains(&backup.id) || restore.cause == Cause::Manual);
+        let is_refused = |backup: &BackupRef| restore.refused.contains(&backup.id);
+        // Once all were refused, the newest of all is tried again.
+        let is_again = listed(&sight).iter().all(is_refused);
+        prop_assert!(!is_refused(backup) || is_again || restore.cause == Cause::Manual);
         let known = sight.observed.record.cluster_id;
         match saved {
             Some(saved) if saved != backup => {
@@ -151,8 +164,12 @@ proptest! {
             }
             None if is_origin(&sight, backup) => {}
             None if restore.cause != Cause::Manual => {
-                let usable = listed(&sight).iter().filter(|b| !restore.refused.contains(&b.id));
-                prop_assert_eq!(usable.map(|b| b.finished).max(), Some(backup.finished));
+                let usable = listed(&sight).iter().filter(|b| is_again || !is_refused(b));
+                prop_assert_eq!(usable.map(|b| b.revision).max(), Some(backup.revision));
+                prop_assert!(newer_flaws(&sight, backup).all(|flawed| !flawed.is_unread));
+                let message = sight.plan().message;
+                let is_named = |flawed: &Flawed| message.contains(&flawed.id);
+                prop_assert!(is_again || newer_flaws(&sight, backup).all(is_named), "{}", message);
             }
             _ => {}
         }
