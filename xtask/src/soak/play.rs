@@ -2,11 +2,13 @@
 //! version, lease.
 
 use ::tests::keys::{kept, same};
+use ::tests::localkube::ProcessFault;
 use ::tests::scenario::kept::{backup_now, deleted, kill_all};
 use ::tests::scenario::{Look, Place, TestCluster, request, until};
 use anyhow::{Context, Result, ensure};
 use api::v1beta1::{ClusterStatus, LastRestoreStatus, RestoreCause};
 use etcd::KeyValue;
+use futures::future::try_join_all;
 use k8s_openapi::api::core::v1::Pod;
 use serde_json::json;
 
@@ -28,7 +30,7 @@ pub(super) async fn all_lost(stage: &Stage<'_>) -> Result<End> {
     drop(writer);
     stage.strike();
     stage.sandbox.say("all members go");
-    kill_all(&cluster, &pods).await?;
+    lose(stage, &cluster, &pods).await?;
     let last = recovered(stage, &cluster, 3).await?;
     ensure!(Some(&last.backup.id) == backup.id.as_ref(), "another backup: {last:?}");
     same(&until_revision(before, last.backup.revision), &all_keys(&cluster).await?)?;
@@ -45,7 +47,7 @@ pub(super) async fn some_left(stage: &Stage<'_>, size: usize, left: usize) -> Re
     let lost = pods.get(left..).unwrap_or_default();
     stage.strike();
     stage.sandbox.say(&format!("{} members go, {left} are left", lost.len()));
-    kill_all(&cluster, lost).await?;
+    lose(stage, &cluster, lost).await?;
     recovered(stage, &cluster, size).await?;
     writer.advances(20).await?;
     writer.finish().await?;
@@ -64,7 +66,7 @@ pub(super) async fn damaged(stage: &Stage<'_>) -> Result<End> {
     stage.place.turn_bits(stage.sandbox, &cluster, |folder| bad.ends_with(folder)).await?;
     let pods = cluster.whole_within(1, PATIENCE).await?.pods;
     stage.strike();
-    kill_all(&cluster, &pods).await?;
+    lose(stage, &cluster, &pods).await?;
     let last = recovered(stage, &cluster, 1).await?;
     ensure!(Some(&last.backup.id) == good.id.as_ref(), "another backup: {last:?}");
     let message = last.message.unwrap_or_default();
@@ -96,13 +98,22 @@ pub(super) async fn other_name(stage: &Stage<'_>) -> Result<End> {
     let before = all_keys(&source).await?;
     backup_now(stage.sandbox, "monday").await?;
     stage.strike();
-    let restore = json!({"backupClusterName": "kv"});
+    let restore = json!({"backupClusterName": "kv", "storageType": storage_type(stage.place)});
     let copy = stage.cluster("copy", json!({"size": 1, "restore": restore})).await?;
     restored(stage, &copy, 1).await?;
     same(&before, &all_keys(&copy).await?)?;
     source.whole_within(1, PATIENCE).await?;
     same(&before, &all_keys(&source).await?)?;
     Ok((copy, 1))
+}
+
+/// Kills these members, and deletes their pods. A deleted pod runs on for a moment, in which the operator
+/// could replace one after the other: then nothing would be lost.
+async fn lose(stage: &Stage<'_>, cluster: &TestCluster, pods: &[Pod]) -> Result<()> {
+    let kube = &stage.sandbox.kube;
+    let ends = pods.iter().map(|pod| cluster.fault(kube, pod, ProcessFault::Kill));
+    try_join_all(ends).await?;
+    kill_all(cluster, pods).await
 }
 
 /// Waits until a recovery is over and the cluster is whole.
