@@ -133,7 +133,8 @@ async fn decide(
     ctx: &Context,
     freshness: Freshness,
 ) -> Result<Option<Decided>, Error> {
-    let Some(mut sight) = look(&ctx.client, &ctx.caches, key, freshness).await? else {
+    let looking = Box::pin(look(&ctx.client, &ctx.caches, key, freshness));
+    let Some(mut sight) = looking.await? else {
         return Ok(None);
     };
     let cluster = validate(&sight.cluster);

@@ -160,7 +160,7 @@ mod tests {
 
     #[tokio::test]
     async fn who_opens_connections_and_says_nothing_keeps_no_probe_out() {
-        let patient = Duration::from_secs(60);
+        let patient = Duration::from_mins(1);
         let address = started(Limits { head: patient, whole: patient, ..LIMITS }).await;
         let mut silent = Vec::new();
         for _ in 0..20 {

@@ -14,13 +14,13 @@ use crate::args::Args;
 /// What is answered to a request that is no watch; none when it never is.
 type Answer = fn(path: &str) -> Option<(StatusCode, Value)>;
 
-fn list(items: &[Value]) -> Option<(StatusCode, Value)> {
+fn list(items: &[Value]) -> (StatusCode, Value) {
     let list = json!({"apiVersion": "v1", "kind": "List", "metadata": {"resourceVersion": "1"},
                       "items": items});
-    Some((StatusCode::OK, list))
+    (StatusCode::OK, list)
 }
 
-fn clusters_of_one() -> Option<(StatusCode, Value)> {
+fn clusters_of_one() -> (StatusCode, Value) {
     list(&[json!({
         "apiVersion": "etcd.coreos.com/v1beta1", "kind": "Cluster",
         "metadata": {"name": "orders", "namespace": "shop", "uid": "u-1", "resourceVersion": "1"},
@@ -65,8 +65,8 @@ async fn a_replica_that_leads_and_ends_no_look_makes_way_although_its_lease_is_r
     let began = Instant::now();
     let ended = led(|path| match path {
         "/api/v1/pods" => None,
-        "/apis/etcd.coreos.com/v1beta1/clusters" => clusters_of_one(),
-        _ => list(&[]),
+        "/apis/etcd.coreos.com/v1beta1/clusters" => Some(clusters_of_one()),
+        _ => Some(list(&[])),
     });
     let why = timeout(Duration::from_hours(1), ended).await.unwrap().unwrap_err().to_string();
     assert!(why.contains("no look at a cluster has ended"), "{why}");
@@ -76,13 +76,13 @@ async fn a_replica_that_leads_and_ends_no_look_makes_way_although_its_lease_is_r
 #[tokio::test(start_paused = true)]
 async fn looks_that_end_with_an_error_are_no_reason_to_make_way() {
     let ended = led(|path| match path {
-        "/apis/etcd.coreos.com/v1beta1/clusters" => clusters_of_one(),
+        "/apis/etcd.coreos.com/v1beta1/clusters" => Some(clusters_of_one()),
         path if path.contains("/leases/") => {
             let failure = json!({"kind": "Status", "status": "Failure", "reason": "InternalError",
                                  "message": "etcdserver: request timed out", "code": 500});
             Some((StatusCode::INTERNAL_SERVER_ERROR, failure))
         }
-        _ => list(&[]),
+        _ => Some(list(&[])),
     });
     timeout(Duration::from_mins(30), ended).await.unwrap_err();
 }

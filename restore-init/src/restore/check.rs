@@ -79,8 +79,8 @@ fn check(backup: &str, snapshot: &Path, written: u32) -> Result<Checked, Problem
         let other = "it gives other bytes than were written; look at the disk of this node";
         return Err(Problem::disk(reading)(io::Error::new(ErrorKind::InvalidData, other)));
     }
-    let checked = problem.map_or_else(|| checker.finish(), Err);
-    checked.map_err(|source| Problem::Snapshot { backup: backup.to_owned(), source })
+    let verdict = problem.map_or_else(|| checker.finish(), Err);
+    verdict.map_err(|source| Problem::Snapshot { backup: backup.to_owned(), source })
 }
 
 /// The bytes are those that the manifest names; what is in them must be what it says, too.

@@ -87,7 +87,9 @@ fn leaf(number: usize) -> String {
 
 /// The etcd is gone with its data, and its backup is started under its address.
 fn in_place_of(original: Original) -> Target {
-    Target { place: original.place().clone(), ..Target::new() }
+    let place = original.place().clone();
+    drop(original);
+    Target { place, ..Target::new() }
 }
 
 async fn whoever_watches_from_before_a_restore_is_told_that_revisions_are_compacted(

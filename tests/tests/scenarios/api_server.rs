@@ -90,14 +90,14 @@ async fn kept_revisions_go_back(
 /// From its watch cache, as controllers ask it, this one first gives what is lost and then, for good,
 /// what is there: never an older state after a newer one.
 async fn never_goes_back(server: &ApiServer, lost: &Objects, now: &Objects) -> Result<()> {
-    let mut last = Vec::new();
+    let mut told = Vec::new();
     until("the watch cache holds what was restored", PATIENCE, async || {
         let cached = Objects::cached(server).await?;
-        let goes_back = cached.revisions.iter().zip(&last).any(|(now, before)| now < before);
-        assert!(!goes_back, "revisions {:?} came after {last:?}", cached.revisions);
-        last = cached.revisions.clone();
-        let is_new = last.iter().all(|revision| *revision > lost.revision());
-        Ok(Look::claim(is_new && cached == *now, || format!("revisions {last:?}")))
+        let goes_back = cached.revisions.iter().zip(&told).any(|(now, before)| now < before);
+        assert!(!goes_back, "revisions {:?} came after {told:?}", cached.revisions);
+        told.clone_from(&cached.revisions);
+        let is_new = told.iter().all(|revision| *revision > lost.revision());
+        Ok(Look::claim(is_new && cached == *now, || format!("revisions {told:?}")))
     })
     .await?;
     ensure!(Objects::read(server).await? == *now, "it gives another state as what is so now");

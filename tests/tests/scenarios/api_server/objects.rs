@@ -195,7 +195,7 @@ pub(crate) async fn touch(server: &ApiServer, mut object: DynamicObject) -> Resu
     request(api.replace(&object.name_any(), &PostParams::default(), &object)).await
 }
 
-/// Makes and deletes a ConfigMap; gives it as it was made.
+/// Makes and deletes a `ConfigMap`; gives it as it was made.
 pub(crate) async fn make_and_delete(server: &ApiServer, name: &str) -> Result<DynamicObject> {
     let made = create(&server.client, "ConfigMap", name).await?;
     delete(&server.client, "ConfigMap", name).await?;

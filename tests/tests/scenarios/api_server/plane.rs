@@ -51,9 +51,9 @@ impl Plane {
     pub(crate) async fn start() -> Result<Self> {
         let (place, folder) = (Place::new("plane-0"), tempfile::tempdir()?);
         std::fs::create_dir(folder.path().join("backups"))?;
-        let mut plane = Self { place, etcd: None, began: Instant::now(), folder };
-        plane.serve().await?;
-        Ok(plane)
+        let mut started = Self { place, etcd: None, began: Instant::now(), folder };
+        started.serve().await?;
+        Ok(started)
     }
 
     /// A line for whoever reads the output of a failed scenario.

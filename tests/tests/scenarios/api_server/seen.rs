@@ -32,8 +32,7 @@ pub(crate) async fn expired(server: &ApiServer, revision: i64) -> Result<()> {
         let params = WatchParams::default();
         let code = match api.watch(&params, &revision.to_string()).await {
             Ok(stream) => match pin!(stream).next().await {
-                Some(Ok(WatchEvent::Error(status))) => status.code,
-                Some(Err(kube::Error::Api(status))) => status.code,
+                Some(Ok(WatchEvent::Error(status)) | Err(kube::Error::Api(status))) => status.code,
                 other => bail!("{}: a watch of {kind} from {revision}: {other:?}", server.name),
             },
             Err(kube::Error::Api(status)) => status.code,
@@ -44,7 +43,7 @@ pub(crate) async fn expired(server: &ApiServer, revision: i64) -> Result<()> {
     Ok(())
 }
 
-/// One watch of the ConfigMaps.
+/// One watch of the `ConfigMap`s.
 pub(crate) struct Watch(BoxStream<'static, kube::Result<WatchEvent<DynamicObject>>>);
 
 impl Watch {

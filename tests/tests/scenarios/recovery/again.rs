@@ -53,10 +53,10 @@ async fn again(sandbox: &Sandbox, place: &Place) -> Result<()> {
     cluster.until("restored again", PATIENCE, |status| over(status, 2)).await?;
     let status = cluster.whole(3).await?.status;
     same_keys(&cluster, &before).await?;
-    let (once, last) = (once.last_restore.context("no restore")?, status.last_restore);
-    let last = last.context("no second restore")?;
-    sandbox.say(last.message.as_deref().unwrap_or_default());
-    ensure!(last.revision > once.revision, "revisions were used twice: {once:?}, {last:?}");
+    let first = once.last_restore.context("no restore")?;
+    let second = status.last_restore.context("no second restore")?;
+    sandbox.say(second.message.as_deref().unwrap_or_default());
+    ensure!(second.revision > first.revision, "revisions were used twice: {first:?}, {second:?}");
     Ok(())
 }
 
