@@ -52,7 +52,8 @@ pub(crate) fn states(
 
 fn state(observed: &Observed, number: u32) -> String {
     let Some(pod) = observed.pods.get(&number) else {
-        return "its node is not ready, its pod may still run there".into();
+        return "its pod is gone, but its node has not reported since: it may still run there"
+            .into();
     };
     match (&pod.node, &pod.state) {
         (NodeState::Away(_), _) => "its node is not ready".into(),

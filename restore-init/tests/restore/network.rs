@@ -90,10 +90,20 @@ async fn a_server_that_the_authority_did_not_sign_is_told_nothing() {
 #[tokio::test]
 async fn what_the_sidecar_says_is_passed_on() {
     let (backup, target) = (stored().await, Target::new());
-    let gone = Answer::Refused(404, "the plum was eaten");
-    let sidecar = Sidecar::start(&backup, [gone]).await;
-    let report = program(&sidecar, &target).run().await.failed(3, "NotFound");
+    let refused = Answer::Refused(403, "the plum was eaten");
+    let sidecar = Sidecar::start(&backup, [refused]).await;
+    let report = program(&sidecar, &target).run().await.failed(1, "Credentials");
     assert!(report.message.contains("the plum was eaten"), "{}", report.message);
+    assert_eq!(report.fault, Some(Fault::Store));
+    assert_eq!(target.files(), Vec::<PathBuf>::new());
+}
+
+#[tokio::test]
+async fn a_backup_that_is_deleted_while_it_is_read_is_told_as_such() {
+    let (backup, target) = (stored().await, Target::new());
+    let sidecar = Sidecar::start(&backup, [Answer::Refused(404, "the plum was eaten")]).await;
+    let report = program(&sidecar, &target).run().await.failed(3, "BackupDeleted");
+    assert!(report.message.contains("deleted while it was being read"), "{}", report.message);
     assert_eq!(report.fault, Some(Fault::Backup));
     assert_eq!(target.files(), Vec::<PathBuf>::new());
 }

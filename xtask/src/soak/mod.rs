@@ -22,6 +22,7 @@ mod round;
 mod stage;
 mod tally;
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -111,9 +112,14 @@ pub(crate) async fn run(options: Options) -> Result<ExitCode> {
 /// Those that are asked for, in the seed's order.
 fn chosen(options: &Options) -> Result<Vec<Round>> {
     let mut rounds = round::all();
+    let names: BTreeSet<String> = rounds.iter().map(Round::to_string).collect();
+    // Some names begin with another one's: a whole name means just that round.
+    let fits = |name: &str, part: &String| {
+        if names.contains(part) { name == part } else { name.contains(part.as_str()) }
+    };
     let is_meant = |round: &Round| {
         let name = round.to_string();
-        options.only.is_empty() || options.only.iter().any(|part| name.contains(part.as_str()))
+        options.only.is_empty() || options.only.iter().any(|part| fits(&name, part))
     };
     rounds.retain(is_meant);
     ensure!(
