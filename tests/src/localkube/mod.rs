@@ -17,7 +17,7 @@ mod kubectl;
 pub mod layout;
 mod lock;
 mod network;
-mod node;
+pub mod node;
 mod node_config;
 pub mod packages;
 mod pki;

@@ -9,6 +9,11 @@ use super::layout::{Node, Paths};
 use super::process::{self, Daemon};
 use crate::command::on_path;
 
+/// The node on which scenarios make a node's faults.
+pub const FAULTY: &str = "n3";
+/// The label of all other nodes, for what is to outlast those faults.
+pub const QUIET: (&str, &str) = ("tests.etcd.coreos.com/faults", "none");
+
 /// The node's daemons, in the order of their start.
 pub(super) const DAEMONS: [&str; 3] = ["containerd", "kubelet", "kube-proxy"];
 
@@ -54,7 +59,7 @@ pub(super) fn start_agents(
     program: impl Fn(&str) -> PathBuf,
 ) -> Result<(), Error> {
     let dir = paths.node(node);
-    let kubelet_args: Vec<OsString> = vec![
+    let mut kubelet_args: Vec<OsString> = vec![
         "--config".into(),
         dir.join("kubelet.yaml").into(),
         "--kubeconfig".into(),
@@ -65,6 +70,9 @@ pub(super) fn start_agents(
         format!("--node-ip={}", node.address()).into(),
         "--v=1".into(),
     ];
+    if node.to_string() != FAULTY {
+        kubelet_args.push(format!("--node-labels={}={}", QUIET.0, QUIET.1).into());
+    }
     start(paths, node, "kubelet", program("kubelet"), kubelet_args)?;
     let proxy_args = vec!["--config".into(), dir.join("kube-proxy.yaml").into()];
     start(paths, node, "kube-proxy", program("kube-proxy"), proxy_args)?;

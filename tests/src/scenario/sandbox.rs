@@ -10,7 +10,7 @@ use kube::{Api, Client, Resource, ResourceExt};
 use serde_json::{Value, json};
 
 use super::{Look, PATIENCE, TestCluster, dump, operator, request, until};
-use crate::localkube::LocalKube;
+use crate::localkube::{LocalKube, node::QUIET};
 
 /// A namespace of its own, in which a scenario does as it likes.
 pub struct Sandbox {
@@ -96,11 +96,11 @@ impl Sandbox {
     }
 
     /// Applies a cluster of this spec as a person would. Unless the spec says where its pods go, they
-    /// keep off the node on which faults are made.
+    /// and its sidecar's keep off the node on which faults are made.
     pub async fn cluster(&self, name: &str, spec: Value) -> Result<TestCluster> {
         let mut spec = spec;
         if let Some(fields) = spec.as_object_mut() {
-            fields.entry("pod").or_insert_with(|| json!({"affinity": super::away_from("n3")}));
+            fields.entry("pod").or_insert_with(|| json!({"nodeSelector": {QUIET.0: QUIET.1}}));
         }
         let api = self.api();
         TestCluster::apply(self.client.clone(), api, &self.namespace, name, &spec).await
