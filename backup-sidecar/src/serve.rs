@@ -78,9 +78,11 @@ pub async fn run(
     args: ServeArgs,
     taker: impl FnOnce(&SidecarConfig) -> anyhow::Result<Arc<dyn Taker>>,
 ) -> Result<(), ServeError> {
+    // Before all else: process 1 of a container does not hear a signal that nobody waits for, and the pod
+    // would be there until its grace is over.
+    let stop = stop_on_signal()?;
     let settings = Settings::load(&args.config, args.read_only).map_err(ServeError::Usage)?;
     let taker = if args.read_only { None } else { Some(taker(&settings.config)?) };
-    let stop = stop_on_signal()?;
     let mut registry = telemetry::Metrics::new(metrics::PREFIX, env!("CARGO_PKG_VERSION"));
     let parts = Parts {
         schedule: settings.schedule,

@@ -6,8 +6,9 @@ use anyhow::{Context, Result, ensure};
 use api::sidecar::SidecarConfig;
 use api::v1beta1::BackupPolicy;
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::ConfigMap;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
 use kube::ResourceExt;
+use kube::api::ListParams;
 use serde_json::{Value, json};
 use tests::scenario::{Bucket, Look, PATIENCE, Place, Sandbox, TestCluster, request, until};
 
@@ -120,10 +121,24 @@ async fn has_reached_the_sidecar(
         let status = deployment.status.unwrap_or_default();
         let is_new = status.observed_generation == deployment.metadata.generation
             && status.updated_replicas == Some(1)
-            && status.replicas == Some(1);
+            && status.replicas == Some(1)
+            && runs(sandbox).await?;
         Ok(Look::claim(is_new, || format!("{status:?}")))
     })
     .await
+}
+
+/// Whether the sidecar's pod has started. A process that is ended before it hears signals takes the
+/// pod's whole grace.
+async fn runs(sandbox: &Sandbox) -> Result<bool> {
+    let pods = request(sandbox.api::<Pod>().list(&ListParams::default())).await?;
+    let running = |pod: &Pod| {
+        let containers = pod.status.iter().flat_map(|status| &status.container_statuses).flatten();
+        let mut states = containers.filter_map(|container| container.state.as_ref());
+        states.any(|state| state.running.is_some())
+    };
+    let is_one = |pod: &Pod| pod.name_any().starts_with("kv-backup-sidecar") && running(pod);
+    Ok(pods.items.iter().any(is_one))
 }
 
 /// The class of the local Kubernetes cannot expand: that is told, and backups go on.
