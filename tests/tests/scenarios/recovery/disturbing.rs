@@ -130,11 +130,11 @@ async fn while_cut(sandbox: &Sandbox, cluster: &TestCluster, pods: &[Pod]) -> Re
 /// One member elsewhere, two on n3.
 async fn two_on_n3(sandbox: &Sandbox) -> Result<TestCluster> {
     let cluster = filled_in(sandbox, "kv", 1, &Place::Volume).await?;
-    // By affinity, which the sidecar does not heed: it stays where it is.
+    // By affinity, which the sidecar does not heed; its volume keeps it where it is.
     let affinity = json!({"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": {
         "nodeSelectorTerms": [{"matchExpressions": [
             {"key": "kubernetes.io/hostname", "operator": "In", "values": ["n3"]}]}]}}});
-    cluster.change(json!({"size": 3, "pod": {"affinity": affinity}})).await?;
+    cluster.change(json!({"size": 3, "pod": {"nodeSelector": null, "affinity": affinity}})).await?;
     let whole = cluster.whole(3).await?;
     ensure!(whole.pods.iter().filter(|pod| on_n3(pod)).count() == 2, "not two are on n3");
     Ok(cluster)
